@@ -15,6 +15,11 @@ def utc_timestamp(moment: datetime, timespec: str = "seconds") -> str:
     return moment.astimezone(timezone.utc).isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
+def exact_timestamp(moment: datetime) -> str:
+    """Return ``moment`` as our server writes it, with microseconds, so that the two can be compared."""
+    return utc_timestamp(moment, "microseconds")
+
+
 def with_zone(moment: datetime) -> str:
     """Return a local time as ``2026-11-24 10:30:00 CET``."""
     return f"{moment:%Y-%m-%d %H:%M:%S %Z}"

@@ -39,8 +39,8 @@ from chat.client import (
     connect,
 )
 from chat.client.gevent_runtime import GEVENT
-from chat.client.resuming.following import timestamp_of
 from chat.client.runtime.runtime import PLAIN, Runtime
+from chat.local_time import exact_timestamp
 from chat.protocol.notices import NoticeCode
 from tests.cutting.hasty import hurry
 from tests.cutting.lines import Line, body_of
@@ -142,7 +142,7 @@ def _fields(event: Text | Attachment) -> list[object]:
     else:
         assert event.content is not None, f"a small file without its content: {event}"
         body = body_of(event.kind, event.filename, event.content)
-    return [event.seq, timestamp_of(event.timestamp), event.sender, event.to, body, event.nonce]
+    return [event.seq, exact_timestamp(event.timestamp), event.sender, event.to, body, event.nonce]
 
 
 def _notice(event: Notice) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from chat.client.resuming.events import (
 )
 from chat.client.resuming.ranges import Ranges, count_kept, first_of_last, last_kept, parts_of
 from chat.client.state.places import MAILBOX, ROOM, LogKey, LogPlace
-from chat.local_time import utc_timestamp
+from chat.local_time import exact_timestamp
 from chat.protocol.commands import MAX_REPLAY, HistoryQuery
 from chat.protocol.errors import HeaderError
 from chat.protocol.notices import NoticeCode
@@ -90,7 +90,7 @@ class LogFollower:
             return None
         time = self._time
         return LogPlace(
-            self._epoch, self._seq, timestamp_of(time) if isinstance(time, datetime) else time
+            self._epoch, self._seq, exact_timestamp(time) if isinstance(time, datetime) else time
         )
 
     @property
@@ -361,11 +361,6 @@ class LogFollower:
         if last > self._seq:
             self._seq, self._time = last, None
         return output
-
-
-def timestamp_of(moment: datetime) -> str:
-    """Write a moment as our server does, so that the server can compare it."""
-    return utc_timestamp(moment, "microseconds")
 
 
 def _moment(time: datetime | str | None) -> datetime | None:

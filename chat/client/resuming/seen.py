@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 from chat.client.connection.events import Attachment, Notice, Text
 from chat.client.resuming.events import RoomEvent
-from chat.client.resuming.following import timestamp_of
 from chat.client.resuming.resumption import Resumption
 from chat.client.state.memory import Memory
 from chat.client.state.places import MAILBOX, ROOM, LogKey, LogPlace
 from chat.client.state.unanswered_line import log_of
+from chat.local_time import exact_timestamp
 
 _LOGS: tuple[LogKey, ...] = (ROOM, MAILBOX)
 
@@ -54,7 +54,7 @@ class SeenPlaces:
                 end is not None and known.epoch == end.epoch and known.seq < event.seq
             )
             if end is not None and is_newer:
-                places[log] = LogPlace(end.epoch, event.seq, timestamp_of(event.timestamp))
+                places[log] = LogPlace(end.epoch, event.seq, exact_timestamp(event.timestamp))
         self._see(places, self._unseen & {_answered_by(event)})
 
     def saw_all(self) -> None:

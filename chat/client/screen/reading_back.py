@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 from chat.client.attention.ignored import Ignored
 from chat.client.connection.session_state import read_timestamp
-from chat.client.conversation.recall.dates import timestamp_of
 from chat.client.conversation.requests import FetchEarlier, RequestError, ShowEarlier
 from chat.client.conversation.ui_events import Asked, EarlierListing, Failed, Tag, UiEvent
 from chat.client.frontends.clock import time_of_day
@@ -24,7 +23,7 @@ from chat.client.screen.model.model import Model
 from chat.client.screen.model.search import Search
 from chat.client.screen.model.views import Page, View
 from chat.client.screen.text.styles import ERROR
-from chat.local_time import local_date
+from chat.local_time import exact_timestamp, local_date
 from chat.structs import replace
 
 PAGE = 100  # messages
@@ -102,7 +101,7 @@ class ReadingBack:
         if request.at is None:
             self._fetch_older(view, request.count or PAGE, goes_there=True)
         else:
-            self._fetch(view, goes_there=True, at=timestamp_of(request.at))
+            self._fetch(view, goes_there=True, at=exact_timestamp(request.at))
 
     def show_around(self, view: View, seq: int, search: Search) -> None:
         """Show the log of ``view`` around the message ``seq``, the current match of ``search``."""

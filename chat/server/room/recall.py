@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NoReturn
 
-from chat.local_time import utc_timestamp
+from chat.local_time import exact_timestamp
 from chat.protocol.commands import Command, HistoryQuery, Verb
 from chat.protocol.descriptor import MessageType
 from chat.protocol.names import name_key
@@ -188,7 +188,7 @@ def as_kept(timestamp: str | None) -> str | None:
     try:
         # Python reads six digits.
         text = _FRACTION.sub(lambda found: f".{found[1][:6]:0<6}", timestamp).replace("Z", "+00:00")
-        return utc_timestamp(datetime.fromisoformat(text), "microseconds")
+        return exact_timestamp(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         _refuse("The calendar does not have this time.")
 

@@ -16,9 +16,9 @@ from chat.client.connection.events import Event, Notice, RoomHistory, Text, Welc
 from chat.client.connection.in_flight import InFlight
 from chat.client.connection.receipts import Receipt, Status
 from chat.client.errors import ConnectionLost
-from chat.client.resuming.following import timestamp_of
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.client.state.places import MAILBOX, ROOM, LogKey
+from chat.local_time import exact_timestamp
 from chat.protocol.commands import Command, HistoryQuery
 from chat.protocol.descriptor import MessageType
 
@@ -54,7 +54,7 @@ class Book:
     oldest: int = 1
 
     def facts(self, epoch: str) -> RoomHistory:
-        time = timestamp_of(self.entries[-1].time) if self.entries else None
+        time = exact_timestamp(self.entries[-1].time) if self.entries else None
         return RoomHistory(epoch, None, self.head, self.oldest, tuple(self.lost), time)
 
 
@@ -237,7 +237,7 @@ class LateServer:
         there = next((entry for entry in book.entries if entry.seq == after), None)
         is_known = query.epoch in (None, self._epoch) and after <= book.head
         if there is not None and query.time is not None:
-            is_known = is_known and timestamp_of(there.time) == query.time
+            is_known = is_known and exact_timestamp(there.time) == query.time
         if not is_known:
             self._answer(wire, nonce, "bad-place")
             return

@@ -1,9 +1,9 @@
-"""Read dates as a user types them, in the local time zone, and write moments for the server."""
+"""Read dates as a user types them, in the local time zone."""
 
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
 from chat.client.conversation.requests import RequestError
 
@@ -26,17 +26,3 @@ def parse_date(text: str) -> datetime:
     # No such day, or a year that the system can't convert.
     except (ValueError, OverflowError, OSError):
         raise RequestError(f"There is no {text}: expected {EXPECTED_DATE}.") from None
-
-
-def next_day(moment: datetime) -> datetime:
-    """Return when the day after ``moment`` begins in the local time zone."""
-    try:
-        day = (moment.astimezone() + timedelta(days=1)).date()
-        return datetime(day.year, day.month, day.day).astimezone()
-    except (ValueError, OverflowError, OSError):  # behind the last day that the system knows
-        return moment
-
-
-def timestamp_of(moment: datetime) -> str:
-    """Write a moment as our server does (RFC 3339, in UTC), so that the server can compare it."""
-    return f"{moment.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%S.%f}Z"

@@ -14,7 +14,6 @@ from chat.client.attention.names import folded
 from chat.client.connection.connection import Connection
 from chat.client.connection.events import Attachment, MessagePage, Notice, Text, Welcome
 from chat.client.conversation.downloads import Downloads
-from chat.client.conversation.recall.dates import timestamp_of
 from chat.client.conversation.recall.search_terms import found_by, parse_terms
 from chat.client.conversation.requests import (
     FetchEarlier,
@@ -34,6 +33,7 @@ from chat.client.conversation.ui_events import (
     Tag,
 )
 from chat.client.errors import ChatError, ConnectionLost, NotSupported, QueryRefused
+from chat.local_time import exact_timestamp
 from chat.protocol.commands import MAX_FOUND, MAX_REPLAY, SearchQuery
 from chat.protocol.notices import NoticeCode
 from chat.structs import replace
@@ -186,7 +186,7 @@ class Recalls:
         if request.found is not None:
             fetch = self._around(request.found)
         elif request.at is not None:
-            fetch = replace(fetch, at=timestamp_of(request.at))
+            fetch = replace(fetch, at=exact_timestamp(request.at))
         else:
             fetch = replace(fetch, before=self.oldest, epoch=self._epoch)
         return self._read_earlier(connection, fetch, tag)

@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from chat.client.attention.names_in_texts import FoundName, fold, folded_with_places
-from chat.client.conversation.recall.dates import parse_date, timestamp_of
+from chat.client.conversation.recall.dates import parse_date
 from chat.client.conversation.requests import FetchFound, RequestError
+from chat.local_time import exact_timestamp
 from chat.protocol.commands import Has
 from chat.structs import Struct, replace
 
@@ -88,7 +89,7 @@ _READERS: dict[str, Callable[[SearchTerms, str], SearchTerms]] = {
 def found_by(terms: SearchTerms, **place: Any) -> FetchFound:
     """Return the request for messages that fit ``terms``; ``place`` has the other fields."""
     since, until = (
-        None if moment is None else timestamp_of(moment) for moment in (terms.since, terms.until)
+        None if moment is None else exact_timestamp(moment) for moment in (terms.since, terms.until)
     )
     return FetchFound(" ".join(terms.words), terms.sender, since, until, terms.has, **place)
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import NamedTuple
 
-from chat.local_time import utc_timestamp
+from chat.local_time import exact_timestamp
 from chat.protocol.descriptor import MessageType
 from chat.protocol.errors import UserNameError
 from chat.protocol.names import MAX_NAME_LENGTH, parse_user_name
@@ -90,7 +90,7 @@ def timestamp_of(moment: datetime) -> str:
     # Later messages would count as older than this one.
     if moment > datetime.now(timezone.utc) + _AHEAD:
         raise UnreadableLine(f"the time is in the future: {moment}")
-    return utc_timestamp(moment, "microseconds")
+    return exact_timestamp(moment)
 
 
 @lru_cache(maxsize=4096)
