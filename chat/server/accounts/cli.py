@@ -32,16 +32,10 @@ from __future__ import annotations
 import sys
 from datetime import datetime, timezone
 from getpass import getpass
-from io import TextIOWrapper
 from typing import Any
 
 from chat.config.command_line import (
-    EXIT_FAILED,
-    EXIT_OK,
-    EXIT_USAGE,
     UsageError,
-    parse_options,
-    report,
 )
 from chat.local_time import utc_timestamp
 from chat.protocol.errors import UserNameError
@@ -68,35 +62,28 @@ from chat.server.accounts.passwords import (
 from chat.server.config.directory import directory_of
 from chat.server.control.client import apply_changes
 from chat.server.storage.database import Database, DatabaseFault
+from chat.server.subcommand import run_subcommand
 
-PROGRAM = "chat-server"
 _FROM_NEXT_LOGIN = "The change takes effect at the next login."
 
 
 def main(argv: list[str]) -> int:
     """Execute ``argv``, which begins with ``users``; return the exit status."""
-    # A name may have letters that the encoding of the terminal lacks.
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        options = parse_options(__doc__ or "", argv, PROGRAM)
-        return _execute(options, Database(directory_of(options)))
-    except (UsageError, UserNameError, UnusablePassword) as problem:
-        report(PROGRAM, str(problem))
-        return EXIT_USAGE
-    except (AccountExists, NoSuchAccount, DatabaseFault) as problem:
-        report(PROGRAM, str(problem))
-        return EXIT_FAILED
-    except (KeyboardInterrupt, EOFError):
-        print(file=sys.stderr)
-        report(PROGRAM, "nothing was changed")
-        return EXIT_FAILED
+    return run_subcommand(
+        __doc__ or "",
+        argv,
+        _execute,
+        misused=(UserNameError, UnusablePassword),
+        failed=(AccountExists, NoSuchAccount, DatabaseFault),
+        interrupted="nothing was changed",
+    )
 
 
-def _execute(options: dict[str, Any], database: Database) -> int:
+def _execute(options: dict[str, Any]) -> None:
+    database = Database(directory_of(options))
     if options["list"]:
         _list(database, as_json=options["--json"])
-        return EXIT_OK
+        return
     name = parse_user_name(options["NAME"])
     if options["add"]:
         # Check first, so that nobody types a password for a name that is taken.
@@ -116,7 +103,6 @@ def _execute(options: dict[str, Any], database: Database) -> int:
         set_moderator(database, name, options["on"])
         role = "a moderator" if options["on"] else "no longer a moderator"
         _tell(f"{name.display} is {role}.", apply_changes(database.path.parent))
-    return EXIT_OK
 
 
 def _tell(done: str, applied: str) -> None:

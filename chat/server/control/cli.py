@@ -25,56 +25,42 @@ or text.
 from __future__ import annotations
 
 import sys
-from io import TextIOWrapper
 from typing import Any
 
 from chat.config.command_line import (
-    EXIT_FAILED,
-    EXIT_OK,
-    EXIT_USAGE,
     UsageError,
-    parse_options,
-    report,
 )
 from chat.protocol.headers import encode_json
 from chat.server.config.directory import directory_of
 from chat.server.control.client import ControlFault, NoServer, ask
 from chat.server.control.status_report import status_lines
+from chat.server.subcommand import run_subcommand
 from chat.sizes import counted
 
-PROGRAM = "chat-server"
 # JSON takes up to three bytes for a byte of a text, so that this fits into a request.
 _MAX_TEXT = 64 * 1024
 
 
 def main(argv: list[str]) -> int:
     """Execute ``argv``, which begins with ``status`` or ``say``; return the exit status."""
-    # A name may have letters that the encoding of the terminal lacks.
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        options = parse_options(__doc__ or "", argv, PROGRAM)
-        directory = directory_of(options)
-        if options["status"]:
-            _show(ask(directory, "status"), as_json=options["--json"])
-        else:
-            if not options["TEXT"] and sys.stdin.isatty():
-                ask(
-                    directory, "status"
-                )  # so that nobody types a text for a server that does not run
-            users = ask(directory, "say", text=_text(options["TEXT"]))["users"]
-            print(f"announced to {counted(users, 'user')}")
-    except UsageError as problem:
-        report(PROGRAM, str(problem))
-        return EXIT_USAGE
-    except (NoServer, ControlFault) as problem:
-        report(PROGRAM, str(problem))
-        return EXIT_FAILED
-    except KeyboardInterrupt:
-        print(file=sys.stderr)
-        report(PROGRAM, "nothing was announced")
-        return EXIT_FAILED
-    return EXIT_OK
+    return run_subcommand(
+        __doc__ or "",
+        argv,
+        _execute,
+        failed=(NoServer, ControlFault),
+        interrupted="nothing was announced",
+    )
+
+
+def _execute(options: dict[str, Any]) -> None:
+    directory = directory_of(options)
+    if options["status"]:
+        _show(ask(directory, "status"), as_json=options["--json"])
+        return
+    if not options["TEXT"] and sys.stdin.isatty():
+        ask(directory, "status")  # so that nobody types a text for a server that does not run
+    users = ask(directory, "say", text=_text(options["TEXT"]))["users"]
+    print(f"announced to {counted(users, 'user')}")
 
 
 def _show(status: dict[str, Any], *, as_json: bool) -> None:

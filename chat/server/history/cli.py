@@ -68,16 +68,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from chat.config.command_line import (
     EXIT_FAILED,
-    EXIT_OK,
-    EXIT_USAGE,
     UsageError,
     parse_count,
-    parse_options,
     report,
 )
 from chat.config.options import read_choice
 from chat.files.private_files import make_private_directory
-from chat.local_time import local_time, utc_timestamp, with_zone
+from chat.local_time import exact_timestamp, local_time, with_zone
 from chat.protocol.headers import encode_json
 from chat.protocol.names import name_key
 from chat.sanitize import sanitize
@@ -103,35 +100,29 @@ from chat.server.mailboxes.read_marks import move_room_marks, room_marks
 from chat.server.settings import Settings
 from chat.server.storage.data_directory import DirectoryInUse, held
 from chat.server.storage.database import Database, DatabaseFault
+from chat.server.subcommand import PROGRAM, run_subcommand
 from chat.sizes import byte_count, counted, time_span
-
-PROGRAM = "chat-server"
 
 
 def main(argv: list[str]) -> int:
     """Execute ``argv``, which begins with ``history``; return the exit status."""
-    # A name may have letters that the encoding of the terminal lacks.
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        options = parse_options(__doc__ or "", argv, PROGRAM)
-        _execute(directory_of(options), options)
-    except UsageError as problem:
-        report(PROGRAM, str(problem))
-        return EXIT_USAGE
-    except (HistoryFault, ControlFault, DatabaseFault, DirectoryInUse) as problem:
-        report(PROGRAM, str(problem))
-        return EXIT_FAILED
+        return run_subcommand(
+            __doc__ or "",
+            argv,
+            _execute,
+            failed=(HistoryFault, ControlFault, DatabaseFault, DirectoryInUse),
+        )
     except OSError as problem:
         if problem.filename is None:
             # The output cannot be written: ``run_to_status`` says so, unless its reader has read enough (``| head``).
             raise
         report(PROGRAM, f"cannot use {problem.filename}: {problem.strerror}")
         return EXIT_FAILED
-    return EXIT_OK
 
 
-def _execute(directory: Path, options: Mapping[str, Any]) -> None:
+def _execute(options: dict[str, Any]) -> None:
+    directory = directory_of(options)
     if options["export"]:
         _export(directory, options)
     elif options["import"]:
@@ -376,7 +367,7 @@ def _time_zone(text: str | None) -> tzinfo | None:
 def _moment(text: str, option: str) -> str:
     """Return a local date or time as a timestamp in UTC. Raises UsageError."""
     try:
-        return utc_timestamp(datetime.fromisoformat(text), "microseconds")
+        return exact_timestamp(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         raise UsageError(
             f"{option}={text}: expected a date or time such as 2026-11-20 or 2026-11-20T09:30"

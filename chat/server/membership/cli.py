@@ -34,19 +34,11 @@ Exit status: 0 on success; 1 if the command failed; 2 for an invalid option or n
 
 from __future__ import annotations
 
-import sys
 import time
-from io import TextIOWrapper
 from typing import Any
 
 from chat.config.command_line import (
-    EXIT_FAILED,
-    EXIT_OK,
-    EXIT_USAGE,
-    UsageError,
     parse_duration,
-    parse_options,
-    report,
 )
 from chat.config.options import read_choice
 from chat.protocol.commands import RoomKind, Visible
@@ -68,8 +60,7 @@ from chat.server.rooms.room_records import (
 )
 from chat.server.rooms.rooms import lookalike_of
 from chat.server.storage.database import Database, DatabaseFault
-
-PROGRAM = "chat-server"
+from chat.server.subcommand import run_subcommand
 
 
 class RoomNotChanged(Exception):
@@ -78,23 +69,21 @@ class RoomNotChanged(Exception):
 
 def main(argv: list[str]) -> int:
     """Execute ``argv``, which begins with ``rooms``; return the exit status."""
-    # A name may have letters that the encoding of the terminal lacks.
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        options = parse_options(__doc__ or "", argv, PROGRAM)
-        database = Database(directory_of(options))
-        if options["list"]:
-            _list(database, as_json=options["--json"])
-        else:
-            _change(database, parse_user_name(options["NAME"]), options)
-    except (UsageError, UserNameError, BadTopic) as problem:
-        report(PROGRAM, str(problem))
-        return EXIT_USAGE
-    except (RoomNotChanged, NoSuchAccount, DatabaseFault) as problem:
-        report(PROGRAM, str(problem))
-        return EXIT_FAILED
-    return EXIT_OK
+    return run_subcommand(
+        __doc__ or "",
+        argv,
+        _execute,
+        misused=(UserNameError, BadTopic),
+        failed=(RoomNotChanged, NoSuchAccount, DatabaseFault),
+    )
+
+
+def _execute(options: dict[str, Any]) -> None:
+    database = Database(directory_of(options))
+    if options["list"]:
+        _list(database, as_json=options["--json"])
+    else:
+        _change(database, parse_user_name(options["NAME"]), options)
 
 
 def _list(database: Database, *, as_json: bool) -> None:

@@ -30,19 +30,11 @@ Exit status: 0 on success; 1 if the command failed; 2 for an invalid option or t
 
 from __future__ import annotations
 
-import sys
 import time
-from io import TextIOWrapper
 from typing import Any
 
 from chat.config.command_line import (
-    EXIT_FAILED,
-    EXIT_OK,
-    EXIT_USAGE,
-    UsageError,
     parse_duration,
-    parse_options,
-    report,
 )
 from chat.protocol.errors import UserNameError
 from chat.protocol.headers import encode_json
@@ -68,8 +60,7 @@ from chat.server.moderation.bans import (
 )
 from chat.server.settings import Network
 from chat.server.storage.database import Database, DatabaseFault
-
-PROGRAM = "chat-server"
+from chat.server.subcommand import run_subcommand
 
 
 class NotDone(Exception):
@@ -78,25 +69,23 @@ class NotDone(Exception):
 
 def main(argv: list[str]) -> int:
     """Execute ``argv``, which begins with ``bans``; return the exit status."""
-    # A name may have letters that the encoding of the terminal lacks.
-    if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        options = parse_options(__doc__ or "", argv, PROGRAM)
-        database = Database(directory_of(options))
-        if options["list"]:
-            _list(database, as_json=options["--json"])
-        elif options["add"]:
-            _add(database, options)
-        else:
-            _remove(database, options)
-    except (UsageError, UserNameError, BadBan) as problem:
-        report(PROGRAM, str(problem))
-        return EXIT_USAGE
-    except (NotDone, DatabaseFault) as problem:
-        report(PROGRAM, str(problem))
-        return EXIT_FAILED
-    return EXIT_OK
+    return run_subcommand(
+        __doc__ or "",
+        argv,
+        _execute,
+        misused=(UserNameError, BadBan),
+        failed=(NotDone, DatabaseFault),
+    )
+
+
+def _execute(options: dict[str, Any]) -> None:
+    database = Database(directory_of(options))
+    if options["list"]:
+        _list(database, as_json=options["--json"])
+    elif options["add"]:
+        _add(database, options)
+    else:
+        _remove(database, options)
 
 
 def _list(database: Database, *, as_json: bool) -> None:
