@@ -7,8 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
-import gevent
-
 from chat.protocol.commands import Command, RoomKind, Verb, Visible
 from chat.protocol.errors import UserNameError
 from chat.protocol.names import UserName, parse_user_name
@@ -20,7 +18,13 @@ from chat.server.mailboxes.account_mailboxes import AccountMailboxes
 from chat.server.membership.membership import MAX_ROOMS, RoomMembership
 from chat.server.membership.room_making import RoomMaker
 from chat.server.membership.topics import BadTopic, read_topic
-from chat.server.room.commands import CommandAnswer, CommandRefused, Commands, NotSaved
+from chat.server.room.commands import (
+    CommandAnswer,
+    CommandRefused,
+    Commands,
+    NotSaved,
+    run_to_the_end,
+)
 from chat.server.room.reading import room_of
 from chat.server.room.service import ChatService
 from chat.server.rooms.room import ChatRoom, RoomAccess, RoomState
@@ -70,28 +74,19 @@ class OwnerCommands:
         self, handler: _OwnerHandler, member: Member, command: Command, nonce: str | None
     ) -> CommandAnswer:
         self._require_owner(member, command)
-        # In a separate greenlet: a change that has begun is finished even if the owner's session ends meanwhile.
-        outcome = gevent.spawn(self._attempt, handler, member, command).get()
-        if isinstance(outcome, CommandRefused):
-            raise outcome
-        assert isinstance(outcome, CommandAnswer)
-        return outcome
+        return run_to_the_end(self._attempt, handler, member, command)
 
-    def _attempt(
-        self, handler: _OwnerHandler, member: Member, command: Command
-    ) -> CommandAnswer | CommandRefused:
+    def _attempt(self, handler: _OwnerHandler, member: Member, command: Command) -> CommandAnswer:
         with self._maker.changing:
             try:
                 # Again, after the wait: another owner, or the operator, may have been faster.
                 room = self._require_owner(member, command)
                 return CommandAnswer(handler(member, room, command), {"room": room.header_name})
-            except CommandRefused as refused:
-                return refused
             except (UserNameError, BadTopic) as problem:
-                return CommandRefused(NoticeCode.BAD_COMMAND, str(problem))
+                raise CommandRefused(NoticeCode.BAD_COMMAND, str(problem)) from None
             except DatabaseFault as fault:
                 log.error("cannot save a change of a room: %s", fault)
-                return NotSaved()
+                raise NotSaved from None
 
     def _require_owner(self, member: Member, command: Command) -> ChatRoom:
         room = room_of(self._service.rooms, member, command.room)

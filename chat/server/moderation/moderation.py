@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import gevent
 from gevent.lock import BoundedSemaphore
 
 from chat.process.fairness import yield_to_loop
@@ -41,7 +40,7 @@ from chat.server.moderation.bans import (
     read_reason,
     sentence,
 )
-from chat.server.room.commands import CommandRefused, Commands, NotSaved
+from chat.server.room.commands import CommandRefused, Commands, NotSaved, run_to_the_end
 from chat.server.room.service import ChatService
 from chat.server.settings import Network, Settings
 from chat.server.storage.database import Database, DatabaseFault, DatabaseThread, Stamp
@@ -135,29 +134,22 @@ class Moderation:
         self, handler: Callable[[Peer, Command], str], peer: Peer, command: Command
     ) -> str:
         require_moderator(peer)  # first, so that other users can't hold up moderators
-        # In a separate greenlet: a change that has begun is finished even if the moderator's session ends meanwhile.
-        outcome = gevent.spawn(self._attempt, handler, peer, command).get()
-        if isinstance(outcome, CommandRefused):
-            raise outcome
-        assert isinstance(outcome, str)
-        return outcome
+        return run_to_the_end(self._attempt, handler, peer, command)
 
     def _attempt(
         self, handler: Callable[[Peer, Command], str], peer: Peer, command: Command
-    ) -> str | CommandRefused:
+    ) -> str:
         with self._changing:
             # Checked again after the wait: another moderator or the operator may have been faster.
             if not self._directory.is_here(peer):
-                return CommandRefused(NoticeCode.GONE, "Your session has ended.")
+                raise CommandRefused(NoticeCode.GONE, "Your session has ended.")
             try:
                 require_moderator(peer)
                 return handler(peer, command)
-            except CommandRefused as refused:
-                return refused
             except NoSuchUserError as problem:
-                return CommandRefused(NoticeCode.NO_SUCH_USER, str(problem))
+                raise CommandRefused(NoticeCode.NO_SUCH_USER, str(problem)) from None
             except (BadBan, UserNameError) as problem:
-                return CommandRefused(NoticeCode.BAD_COMMAND, str(problem))
+                raise CommandRefused(NoticeCode.BAD_COMMAND, str(problem)) from None
 
     def _kick(self, peer: Peer, command: Command) -> str:
         reason = read_reason(command.reason)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 
-import gevent
-
 from chat.protocol.commands import Command, Verb
 from chat.protocol.notices import NoticeCode
 from chat.server.attachments.offers import OfferStore
@@ -16,7 +14,7 @@ from chat.server.history.pages import PageSize
 from chat.server.history.purging import Purge
 from chat.server.history.stored import StoredRun
 from chat.server.moderation.moderation import require_moderator
-from chat.server.room.commands import CommandRefused, Commands
+from chat.server.room.commands import CommandRefused, Commands, run_to_the_end
 from chat.server.room.reading import Readable, readable
 from chat.server.room.replay import Recent
 from chat.server.room.service import ChatService
@@ -61,28 +59,11 @@ class Removal:
         place = readable(self._service.rooms, member, command.room)
         if number <= place.since:
             raise CommandRefused(NoticeCode.BAD_PLACE, _NO_MESSAGE)
-        # In a separate greenlet: what has begun is finished even if the moderator's session ends meanwhile.
-        outcome = gevent.spawn(self._attempt, member, archive, recent, number, place).get()
-        if isinstance(outcome, CommandRefused):
-            raise outcome
-        assert isinstance(outcome, str)
-        return outcome
-
-    def _attempt(
-        self,
-        member: Member,
-        archive: HistoryStore,
-        recent: Recent,
-        number: int,
-        place: Readable,
-    ) -> str | CommandRefused:
         try:
-            return self._remove(member, archive, recent, number, place)
+            return run_to_the_end(self._remove, member, archive, recent, number, place)
         except HistoryFault:
             sentence = "The server cannot change its history now; try again later."
-            return CommandRefused(NoticeCode.NO_HISTORY, sentence)
-        except CommandRefused as refused:
-            return refused
+            raise CommandRefused(NoticeCode.NO_HISTORY, sentence) from None
 
     def _remove(
         self,

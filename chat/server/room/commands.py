@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+import gevent
+
+from chat.process.offload import Outcome, Result, outcome_of
 from chat.protocol.commands import Command, Verb
 from chat.protocol.notices import NoticeCode
 from chat.protocol.pings import PING_ANSWER
@@ -92,3 +95,12 @@ def answer_ping(peer: Peer, command: Command) -> str:
     For pings that are not in their usual form. Sessions answer the others without parsing JSON.
     """
     return PING_ANSWER
+
+
+def run_to_the_end(change: Callable[..., Result], *arguments: Any) -> Result:
+    """Call ``change`` in a greenlet of its own; return its result or raise its exception.
+
+    So a change that has begun is finished even if the session that asked for it ends meanwhile.
+    """
+    outcome: Outcome[Result] = gevent.spawn(outcome_of, change, *arguments).get()
+    return outcome.get()
