@@ -29,6 +29,14 @@ class UnsyncedCommit(HistoryFault):
 _SYNC_FAILED = (1034, 1290)
 
 
+def refuse_newer(path: Path, version: int, known: int) -> None:
+    """Raise HistoryFault for a file of a later ``version`` than the one that is ``known``."""
+    if version > known:
+        raise HistoryFault(
+            f"cannot use {path}: a newer version of this program has written it; use that version"
+        )
+
+
 def is_unsynced(problem: sqlite3.Error) -> bool:
     """Return whether a failed commit was perhaps written as a whole."""
     # Python 3.10 does not tell the code.

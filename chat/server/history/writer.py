@@ -19,10 +19,10 @@ from typing import NamedTuple
 from chat.files.private_files import FILE_MODE, make_private_directory, restrict_mode
 from chat.server.history.faults import (
     DamagedFile,
-    HistoryFault,
     UnsyncedCommit,
     faults,
     is_unsynced,
+    refuse_newer,
 )
 from chat.server.history.reader import FILE_NAME, VERSION, read_state
 from chat.server.history.rows import INSERT, MESSAGES_TABLE, PackedRun, rows_of
@@ -125,10 +125,7 @@ class Writer:
     def _prepare(self) -> None:
         run = self._connection.execute
         [version] = run("PRAGMA user_version").fetchone()
-        if version > VERSION:
-            raise HistoryFault(
-                f"cannot use {self.path}: a newer version of this program has written it; use that version"
-            )
+        refuse_newer(self.path, version, VERSION)
         # With smaller pages a flood costs more, with larger ones a lone message. SQLite ignores this line behind the
         # next ones.
         run("PRAGMA page_size = 8192")

@@ -142,14 +142,7 @@ class RoomMembership:
         """Put a user, who may join, into ``room`` with all their sessions."""
         if room.has(member):
             return
-        sessions = self._sessions_for_rooms(member)
-        for session in sessions:
-            self._enter(session, room)
-        self._note_member(member, room)
-        frame = self._announce(member, room, MessageType.LOGIN)
-        for session in sessions:
-            if session is not member:  # the session that asked gets an answer
-                self._broadcast.put(session.send_queue, frame)
+        for session in self._bring_in(member, room):
             self._broadcast.join(session.send_queue, room.audience)
 
     def part(self, member: Member, room: ChatRoom) -> None:
@@ -198,16 +191,22 @@ class RoomMembership:
     # Steps
 
     def _come_in(self, member: Member, room: ChatRoom) -> None:
-        """Put a user who logs in into ``room``."""
+        """Put a user who logs in into ``room``. The new session hears it once it has the welcome."""
+        for session in self._bring_in(member, room):
+            if session is not member:
+                self._broadcast.join(session.send_queue, room.audience)
+
+    def _bring_in(self, member: Member, room: ChatRoom) -> list[Member]:
+        """Put all sessions of a user into ``room``, and tell others and the other sessions; return the sessions."""
         sessions = self._sessions_for_rooms(member)
         for session in sessions:
             self._enter(session, room)
         self._note_member(member, room)
         frame = self._announce(member, room, MessageType.LOGIN)
         for session in sessions:
-            if session is not member:
+            if session is not member:  # that one gets an answer
                 self._broadcast.put(session.send_queue, frame)
-                self._broadcast.join(session.send_queue, room.audience)
+        return sessions
 
     def _note_member(self, member: Member, room: ChatRoom) -> None:
         account = member.account_id

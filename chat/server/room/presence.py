@@ -15,7 +15,6 @@ from chat.protocol.notices import SERVER_NAME, LeaveReason, NoticeCode
 from chat.server.delivery.broadcast import Broadcast, Encodable
 from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Member
-from chat.server.history.stored import GUEST
 from chat.server.log.log import Sequences
 from chat.server.room.kept import KeptMessages
 from chat.server.room.late_welcome import LateWelcome
@@ -115,7 +114,7 @@ class UserPresence(ServerNotices):
 
         Others hear nothing while the user has another session here, or if the user comes back ``quietly`` at once.
         """
-        if member not in self._names:
+        if member not in self.names:
             return
         if self.memberships is not None:
             self.memberships.left(member, reason, quietly=quietly)
@@ -130,7 +129,7 @@ class UserPresence(ServerNotices):
         All at once, without a wait in between. If members left one by one, a user could get the echo of a message that
         members who left earlier never got.
         """
-        for member in list(self._names):
+        for member in list(self.names):
             self.notify(member, NoticeCode.SHUTTING_DOWN, "The server is shutting down.")
             if self.memberships is not None:
                 self.memberships.left(member, LeaveReason.SERVER_STOPPING, quietly=True)
@@ -141,7 +140,7 @@ class UserPresence(ServerNotices):
 
         Call it after each change of ``member.registered`` or ``member.moderator``, for each session of the user.
         """
-        if member not in self._names:
+        if member not in self.names:
             return
         if self.memberships is not None:
             self.memberships.changed_account(member)
@@ -158,7 +157,7 @@ class UserPresence(ServerNotices):
         )
         frame = Frame(MessageType.UTF8, header, status_sentence(member).encode())
         # One by one: such changes are rare, and clients that do not know this notice must not take it for an answer.
-        for each in self._names:
+        for each in self.names:
             if each.wants_status:
                 self._broadcast.put(each.send_queue, frame)
 
@@ -167,12 +166,6 @@ class UserPresence(ServerNotices):
         room = self.rooms.find(name)
         assert room is not None, "the user is in the room"
         return self._facts_of_room(member, room.header_name, room.here)
-
-    def last_number_of(self, member: Member) -> int:
-        """Return the last number of the private messages of ``member``."""
-        if self._kept is None or member.mailbox.kind == GUEST:
-            return self._sequences.last(member.mailbox)
-        return self._kept.last_number(member.mailbox)
 
     def _counts(self, member: Member) -> dict[str | None, int]:
         """Return how many users are in each room of ``member``: at the login, not when the welcome is sent."""

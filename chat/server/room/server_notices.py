@@ -33,12 +33,12 @@ class ServerNotices:
         self._timestamp = timestamp
         self._roster = Roster()
         # Of all sessions that are here.
-        self._names = self.names = self._roster.names
+        self.names = self._roster.names
         self.rooms = Rooms(self._roster.everyone, broadcast.everyone)
 
     def is_here(self, member: Member) -> bool:
         """Return whether ``member`` has joined and not left. Another session with the same name does not count."""
-        return member in self._names
+        return member in self.names
 
     def names_json(self) -> bytes:
         """Return the names of the users in the order in which they joined, as a JSON array."""
@@ -54,7 +54,7 @@ class ServerNotices:
         found: FoundMessages | None = None,
     ) -> None:
         """Send ``found`` and a notice to ``member`` alone, if they are here; ``facts`` are fields of the notice."""
-        if member in self._names:
+        if member in self.names:
             if found is not None:
                 self._broadcast.put(member.send_queue, found.frames)
             frame = self.notice_frame(member, notice, sentence, nonce, facts)
@@ -62,7 +62,7 @@ class ServerNotices:
 
     def remind(self, member: Member) -> None:
         """Tell ``member`` at once, if they are still here, that something of theirs still waits for its commit."""
-        if member in self._names:
+        if member in self.names:
             sentence = "The server has not stored your message yet; it still waits."
             frame = self.notice_frame(member, NoticeCode.WAITING, sentence)
             send_queue = member.send_queue
@@ -71,7 +71,7 @@ class ServerNotices:
     def answer_ping(self, member: Member, nonce: bytes) -> None:
         """Answer a ping of ``member``, if they are still here."""
         # Without encoding JSON, and without a flush of the frames for everyone: thousands of idle users send pings.
-        name = self._names.get(member)
+        name = self.names.get(member)
         if name is None:
             return
         send_queue = member.send_queue
@@ -117,7 +117,7 @@ class ServerNotices:
     def other_sessions(self, member: Member) -> list[Member]:
         """Return the other sessions of the same user that are here."""
         sessions = self._directory.sessions_of(member.name.key)
-        return [each for each in sessions if each is not member and each in self._names]
+        return [each for each in sessions if each is not member and each in self.names]
 
     def _header(self, sender: str, **fields: Any) -> bytes:
         """Return the header of a frame that is sent now; ``fields`` are those of ServerHeader."""

@@ -141,7 +141,7 @@ class ChatService(UserPresence):
         return rejection
 
     def _judge(self, sender: Member) -> Rejection | None:
-        if sender.send_queue.closed or sender not in self._names:
+        if sender.send_queue.closed or sender not in self.names:
             return _ENDED
         if self._mutes.mutes:
             sentence = self._mutes.why_muted(sender.name.key)
@@ -192,7 +192,7 @@ class ChatService(UserPresence):
         if not isinstance(to, ChatRoom):
             self._private.say_texts(sender, run, to, timestamp)
             return
-        header = encode_shared_header(self._names[sender], timestamp, None, to.header_key)
+        header = encode_shared_header(self.names[sender], timestamp, None, to.header_key)
         first = self._sequences.assign(to.log, len(run.contents))
         if self._kept is not None:
             self._kept.keep(to.log, first, sender, run, timestamp)

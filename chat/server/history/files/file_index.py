@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from chat.files.private_files import FILE_MODE, make_private_directory, restrict_mode
-from chat.server.history.faults import HistoryFault, faults
+from chat.server.history.faults import faults, refuse_newer
 from chat.server.history.files.file_use import FileUse, folded
 from chat.server.history.stored import LogName
 
@@ -82,10 +82,7 @@ class FileIndex:
     def _prepare(self, *, durable: bool) -> None:
         run = self._connection.execute
         [version] = run("PRAGMA user_version").fetchone()
-        if version > VERSION:
-            raise HistoryFault(
-                f"cannot use {self.path}: a newer version of this program has written it; use that version"
-            )
+        refuse_newer(self.path, version, VERSION)
         run("PRAGMA journal_mode = WAL")
         run(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
         run("PRAGMA fullfsync = ON")
