@@ -3,6 +3,8 @@
 All are frozen. ``timestamp`` is the time of the server, in UTC. ``own`` means that this user caused the event. If this
 connection sent the message, ``receipt`` is its receipt. Strings are as the server sent them: sanitize them before you
 show them on a terminal. A file name is already safe to save under (see ``saving``).
+
+``room`` is the name of the room that an event belongs to, as the server writes it; None: the default room.
 """
 
 from __future__ import annotations
@@ -58,6 +60,23 @@ class RoomHistory(Struct):
     partners: tuple[UnreadPartner, ...] = ()
 
 
+class RoomFacts(Struct):
+    """A room that this user is in, as it was when the user entered it.
+
+    ``kind`` is ``open``, ``closed`` or ``announcements``; None for the default room. ``here`` counts the users in the
+    room, and ``users`` are their names; empty in a room with very many. ``history`` is None if the server keeps no
+    messages. ``is_owner``: this user may change the room.
+    """
+
+    name: str | None
+    kind: str | None = None
+    topic: str | None = None
+    here: int | None = None
+    is_owner: bool = False
+    history: RoomHistory | None = None
+    users: tuple[str, ...] = ()
+
+
 class Welcome(Struct):
     """The login has succeeded: the first event of a connection. ``username`` is this user as the server writes it.
 
@@ -66,6 +85,10 @@ class Welcome(Struct):
     None if the server keeps no messages. ``mailbox`` says the same of the private messages of a registered user.
     ``account``: the user's name is their account. ``device`` tells whether the device of the login counts; None if the
     server knows no devices. ``search``: the server finds messages.
+
+    ``rooms`` are the rooms that this user is in, beside the default room. ``refused`` are those of the login that the
+    user can't be in, each with a code of ``notices.NoticeCode``. ``invited`` are those that the user is invited to, or
+    owns, and is not in. ``topic`` is that of the default room, and ``here`` counts its users.
     """
 
     username: str
@@ -83,19 +106,28 @@ class Welcome(Struct):
     account: bool = False
     device: bool | None = None
     search: bool = False
+    rooms: tuple[RoomFacts, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+    invited: tuple[str, ...] = ()
+    topic: str | None = None
+    here: int | None = None
 
 
 class Joined(Struct):
-    """Another user joined. ``registered``: the name is their account. ``moderator``: they may moderate."""
+    """Another user joined the server, or a room.
+
+    ``registered``: the name is their account. ``moderator``: they may moderate.
+    """
 
     username: str
     timestamp: datetime
     registered: bool = False
     moderator: bool = False
+    room: str | None = None
 
 
 class Left(Struct):
-    """Another user left.
+    """Another user left the server, or a room.
 
     ``reason`` is a value of ``notices.LeaveReason``. A newer server may send other reasons, an original server sends
     none.
@@ -104,6 +136,7 @@ class Left(Struct):
     username: str
     timestamp: datetime
     reason: str | None = None
+    room: str | None = None
 
 
 class StatusChanged(Struct):
@@ -116,9 +149,9 @@ class StatusChanged(Struct):
 
 
 class Text(Struct):
-    """A text. ``to`` is None for a message to everyone, else the recipient of a private message.
+    """A text. ``to`` is None for a message to a room, else the recipient of a private message.
 
-    ``seq`` is the number of the message, None if the server gives no numbers. The messages to everyone are counted
+    ``seq`` is the number of the message, None if the server gives no numbers. The messages of each room are counted
     together; the user's private messages have a count of their own. ``replay``: the server shows an earlier message
     again, and its sender may be gone. ``purged``: its text was removed, and is empty. ``nonce`` is the sender's mark of
     the message. ``answers`` is the nonce of the query of history that the message answers.
@@ -142,6 +175,7 @@ class Text(Struct):
     elsewhere: bool = False
     waiting: bool = False
     account: str | None = None
+    room: str | None = None
 
 
 class Attachment(Struct):
@@ -187,6 +221,7 @@ class Attachment(Struct):
     waiting: bool = False
     account: str | None = None
     sha256: str | None = None
+    room: str | None = None
 
 
 class Notice(Struct):
@@ -209,17 +244,81 @@ class Notice(Struct):
     more: bool = False
     lost: tuple[tuple[int, int], ...] = ()
     goes_on_before: int | None = None
+    room: str | None = None
 
 
 class ReadElsewhere(Struct):
     """The user has read up to the message ``seq`` on another device.
 
-    ``partner``: of the private messages with this user; None: of the messages to everyone.
+    ``partner``: of the private messages with this user; None: of the messages of the ``room``.
     """
 
     seq: int
     timestamp: datetime
     partner: str | None = None
+    room: str | None = None
+
+
+class EnteredRoom(Struct):
+    """This user is in a room now. Without a ``receipt``, another device of the user has joined it.
+
+    Then ``facts`` has only what the server tells about it unasked.
+    """
+
+    facts: RoomFacts
+    timestamp: datetime
+    receipt: Receipt | None = field(default=None, compare=False, repr=False)
+
+
+class LeftRoom(Struct):
+    """This user is not in a room any more. Without a ``receipt``, it was not this connection that left it.
+
+    ``reason`` is a value of ``notices.LeaveReason``.
+    """
+
+    room: str
+    timestamp: datetime
+    reason: str | None = None
+    receipt: Receipt | None = field(default=None, compare=False, repr=False)
+
+
+class TopicChanged(Struct):
+    """The owner ``user`` has changed what a room is about. ``topic`` is None if it was removed."""
+
+    topic: str | None
+    user: str | None
+    timestamp: datetime
+    room: str | None = None
+
+
+class RoomChanged(Struct):
+    """The owner ``user`` has changed the settings of a room: ``sentence`` says how."""
+
+    user: str | None
+    sentence: str
+    timestamp: datetime
+    room: str | None = None
+
+
+class Invited(Struct):
+    """The owner ``user`` invites this user to a room."""
+
+    room: str
+    user: str | None
+    sentence: str
+    timestamp: datetime
+
+
+class HereCount(Struct):
+    """So many users are ``here``, in a room with very many.
+
+    Joins and leaves of this room are not told one by one, unless ``announced``: then ask for the names once more.
+    """
+
+    here: int
+    timestamp: datetime
+    announced: bool = False
+    room: str | None = None
 
 
 class BadFrame(Struct):
@@ -243,5 +342,19 @@ class MessagePage(Struct):
 
 
 Event: TypeAlias = (
-    Welcome | Joined | Left | StatusChanged | Text | Attachment | Notice | ReadElsewhere | BadFrame
+    Welcome
+    | Joined
+    | Left
+    | StatusChanged
+    | Text
+    | Attachment
+    | Notice
+    | ReadElsewhere
+    | EnteredRoom
+    | LeftRoom
+    | TopicChanged
+    | RoomChanged
+    | Invited
+    | HereCount
+    | BadFrame
 )

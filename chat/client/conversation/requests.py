@@ -1,5 +1,7 @@
 """The requests of a user or a program: typed as a command, written as JSON, or made by a key.
 
+The ``room`` of a request is the name of a room; None: the default room.
+
 Requests are values without behaviour; ``chat.client.conversation.conversation`` carries them out. A request equals only
 requests of the same class.
 """
@@ -40,10 +42,11 @@ class _Switch(Struct):
 
 
 class Say(Struct):
-    """Send a text to everyone, or to one user."""
+    """Send a text to a room, or to one user."""
 
     text: str
     to: str | None = None
+    room: str | None = None
 
 
 class Reply(Struct):
@@ -68,7 +71,7 @@ class DropLine(_AboutDoubt):
 
 
 class SendFile(Struct):
-    """Send the file at ``path`` as FILE, IMAGE or VOICE (``kind``), to everyone or to one user.
+    """Send the file at ``path`` as FILE, IMAGE or VOICE (``kind``), to a room or to one user.
 
     ``allows_directory``: send a directory as a tar archive; otherwise refuse it. ``unquoted`` is the path as a shell
     reads it: it is meant if there is nothing at ``path``. None: only ``path`` is meant.
@@ -79,6 +82,7 @@ class SendFile(Struct):
     to: str | None = None
     allows_directory: bool = True
     unquoted: str | None = None
+    room: str | None = None
 
 
 class Get(_Numbered):
@@ -97,8 +101,10 @@ class ListTransfers(_Bare):
     """List the attachments and their progress."""
 
 
-class Who(_Bare):
+class Who(Struct):
     """List the users in the room."""
+
+    room: str | None = None
 
 
 class WhoIs(_Named):
@@ -196,6 +202,7 @@ class FetchEarlier(Struct):
     around: int | None = None
     limit: int = 50
     epoch: str | None = None
+    room: str | None = None
 
 
 class SearchLog(Struct):
@@ -220,6 +227,7 @@ class FetchFound(Struct):
     partner: str | None = None
     before: int | None = None
     limit: int = 20
+    room: str | None = None
 
 
 class ListFiles(Struct):
@@ -230,6 +238,7 @@ class ListFiles(Struct):
 
     words: str = ""
     limit: int = 20
+    room: str | None = None
 
 
 # Requests for which the frontend must still ask the user for a password.

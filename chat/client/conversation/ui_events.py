@@ -14,12 +14,18 @@ from chat.client.connection.connection import Connection
 from chat.client.connection.events import (
     Attachment,
     BadFrame,
+    EnteredRoom,
+    HereCount,
+    Invited,
     Joined,
     Left,
+    LeftRoom,
     Notice,
     ReadElsewhere,
+    RoomChanged,
     StatusChanged,
     Text,
+    TopicChanged,
     Welcome,
 )
 from chat.client.conversation.requests import FetchEarlier, FetchFound, ListFiles, Request
@@ -232,6 +238,12 @@ UiEvent: TypeAlias = (
     | Text
     | Notice
     | ReadElsewhere
+    | EnteredRoom
+    | LeftRoom
+    | TopicChanged
+    | RoomChanged
+    | Invited
+    | HereCount
     | BadFrame
     | Announced
     | TransferChanged

@@ -186,10 +186,12 @@ def _read_history(fields: _Fields) -> Request:
     return FetchEarlier(
         fields.flag("private") or partner is not None,
         partner,
-        at=at,
-        limit=fields.limit(MAX_REPLAY),
-        epoch=fields.optional("epoch", str),
-        **places,
+        places["before"],
+        places["after"],
+        at,
+        places["around"],
+        fields.limit(MAX_REPLAY),
+        fields.optional("epoch", str),
     )
 
 
