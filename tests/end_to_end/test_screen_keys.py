@@ -22,7 +22,7 @@ from chat.client.screen.input.keys import (
     split_keys,
     view_number,
 )
-from chat.client.screen.scrolling import WHEEL_ROWS
+from chat.client.screen.reading.scrolling import WHEEL_ROWS
 from tests.end_to_end.screen_stage import Stage, staged
 from tests.end_to_end.screens import PyteScreen, client
 

@@ -70,7 +70,7 @@ def test_a_signal_ends_it_in_order(address: str, home: Path, number: signal.Sign
 FAULTY = [
     "chat.client.screen.controller:Controller.press",
     "chat.client.screen.draw.layout:Renderer.render",
-    "chat.client.screen.updates:ModelUpdater.update",
+    "chat.client.screen.updates.model_updates:ModelUpdater.update",
 ]
 
 

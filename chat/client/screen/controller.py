@@ -47,9 +47,9 @@ from chat.client.screen.model.entries import PageLine
 from chat.client.screen.model.model import Candidates, Model
 from chat.client.screen.model.switcher import Switcher
 from chat.client.screen.model.views import Draft, Page, View
-from chat.client.screen.reading_back import ReadingBack
-from chat.client.screen.scrolling import Scroller
-from chat.client.screen.searching import Searcher
+from chat.client.screen.reading.reading_back import ReadingBack
+from chat.client.screen.reading.scrolling import Scroller
+from chat.client.screen.reading.searching import Searcher
 from chat.structs import replace
 
 PASTE_CHARACTERS = 2000

@@ -24,10 +24,10 @@ from chat.client.screen.draw.layout import log_width
 from chat.client.screen.input.keys import Action
 from chat.client.screen.input.own_keys import OwnKeys
 from chat.client.screen.local_commands import LocalCommands
-from chat.client.screen.message_updates import Alert
 from chat.client.screen.model.entries import Said, Shared
 from chat.client.screen.model.model import Model
-from chat.client.screen.updates import ModelUpdater
+from chat.client.screen.updates.message_updates import Alert
+from chat.client.screen.updates.model_updates import ModelUpdater
 from chat.protocol.descriptor import MessageType
 
 # Seconds between two signals, so that a flood of mentions does not become a flood of noise.

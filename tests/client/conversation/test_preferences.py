@@ -15,7 +15,7 @@ from chat.client.conversation.ui_events import Failed, MentionList, Told, UiEven
 from chat.client.frontends.plain import PlainFrontend
 from chat.client.screen.model.entries import Movement, Remark
 from chat.client.screen.model.model import Model
-from chat.client.screen.updates import ModelUpdater
+from chat.client.screen.updates.model_updates import ModelUpdater
 from tests.client.conversation.test_conversation_commands import Room
 from tests.client.fake_connection import NINE
 

@@ -16,11 +16,11 @@ from chat.client.screen.input.decoder import Paste
 from chat.client.screen.input.keys import split_keys
 from chat.client.screen.input.own_keys import OwnKeys
 from chat.client.screen.local_commands import LocalCommands
-from chat.client.screen.message_updates import Alert
 from chat.client.screen.model.model import Model
 from chat.client.screen.terminal.modes import PrivateModes
 from chat.client.screen.text.spans import Row, text_of
-from chat.client.screen.updates import ModelUpdater
+from chat.client.screen.updates.message_updates import Alert
+from chat.client.screen.updates.model_updates import ModelUpdater
 
 NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)
 

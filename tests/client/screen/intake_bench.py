@@ -11,12 +11,12 @@ from chat.client.conversation.ui_events import (
 )
 from chat.client.screen.draw.bars import status_line
 from chat.client.screen.draw.lines import entry_lines
-from chat.client.screen.message_updates import Alert
 from chat.client.screen.model.entries import Entry
 from chat.client.screen.model.model import Model
 from chat.client.screen.model.views import View
 from chat.client.screen.text.spans import text_of
-from chat.client.screen.updates import ModelUpdater
+from chat.client.screen.updates.message_updates import Alert
+from chat.client.screen.updates.model_updates import ModelUpdater
 from chat.protocol.descriptor import MessageType
 
 NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)

@@ -10,7 +10,7 @@ from chat.client.frontends.wording import missing_line
 from chat.client.resuming.events import MissingMessages
 from chat.client.screen.draw.layout import Size
 from chat.client.screen.model import views
-from chat.client.screen.reading_back import ANEW, FETCHING, FULL, NO_OLDER, NO_OLDER_KEPT
+from chat.client.screen.reading.reading_back import ANEW, FETCHING, FULL, NO_OLDER, NO_OLDER_KEPT
 from chat.client.state.places import ROOM
 from tests.client.screen.desks import NINE, Desk
 from tests.client.screen.earlier_log import EarlierLog, asked, log_rows, numbers, said

@@ -26,11 +26,11 @@ from chat.client.conversation.ui_events import (
 from chat.client.frontends.wording import DISCONNECTED
 from chat.client.resuming.events import Disconnected
 from chat.client.screen.draw.lines import entry_lines
-from chat.client.screen.message_updates import Alert
 from chat.client.screen.model.entries import Remark, Said
 from chat.client.screen.model.model import Model
 from chat.client.screen.text.spans import text_of
-from chat.client.screen.updates import ModelUpdater
+from chat.client.screen.updates.message_updates import Alert
+from chat.client.screen.updates.model_updates import ModelUpdater
 from chat.protocol.descriptor import MessageType
 from tests.client.screen.intake_bench import NINE, Bench, download, file, shown_status, text, upload
 

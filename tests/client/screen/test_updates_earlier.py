@@ -19,10 +19,10 @@ from chat.client.resuming.events import (
 )
 from chat.client.screen.draw.layout import Renderer, Size
 from chat.client.screen.draw.lines import entry_lines
-from chat.client.screen.message_updates import MAX_VIEWS_OPENED
 from chat.client.screen.model.entries import Said
 from chat.client.screen.text.spans import text_of
 from chat.client.screen.text.styles import EARLIER, PERHAPS, TEXT
+from chat.client.screen.updates.message_updates import MAX_VIEWS_OPENED
 from chat.client.state.places import MAILBOX, ROOM
 from chat.client.state.unanswered_line import UnansweredLine
 from chat.structs import replace

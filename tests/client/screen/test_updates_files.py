@@ -9,8 +9,8 @@ from chat.client.conversation.ui_events import (
     Announced,
     TransferChanged,
 )
-from chat.client.screen.message_updates import Alert
 from chat.client.screen.model.entries import Remark, Shared
+from chat.client.screen.updates.message_updates import Alert
 from tests.client.screen.intake_bench import Bench, download, file, text, upload
 
 

@@ -24,12 +24,12 @@ from chat.client.frontends.plain import PlainFrontend
 from chat.client.runtime.runtime import PLAIN, Pulse
 from chat.client.screen import notifications
 from chat.client.screen.draw.layout import Renderer, Size
-from chat.client.screen.message_updates import Alert
 from chat.client.screen.model.entries import Said, Shared
 from chat.client.screen.model.model import Model
 from chat.client.screen.save import saved_lines
 from chat.client.screen.text.spans import row_width, text_of
-from chat.client.screen.updates import ModelUpdater
+from chat.client.screen.updates.message_updates import Alert
+from chat.client.screen.updates.model_updates import ModelUpdater
 from chat.framing import FrameReader, IncompleteFrame
 from chat.protocol.descriptor import MessageType
 from chat.protocol.filenames import clean_filename

@@ -12,7 +12,7 @@ from chat.client.screen.model.model import Model, Question
 from chat.client.screen.model.search import Search
 from chat.client.screen.model.views import Draft
 from chat.client.screen.text.spans import Row, row_width, text_of
-from chat.client.screen.updates import ModelUpdater
+from chat.client.screen.updates.model_updates import ModelUpdater
 from chat.protocol.descriptor import MessageType
 
 NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)

@@ -31,7 +31,7 @@ from chat.client.screen.model.views import Draft
 from chat.client.screen.save import Follower, saved_lines
 from chat.client.screen.text.spans import Row, Span, row_width, text_of
 from chat.client.screen.text.styles import LOOKS, Colours, Layered, Style
-from chat.client.screen.updates import ModelUpdater
+from chat.client.screen.updates.model_updates import ModelUpdater
 from chat.protocol.descriptor import ATTACHMENTS
 from chat.sanitize import sanitize
 

@@ -17,11 +17,11 @@ from chat.client.conversation.requests import FetchEarlier, RequestError, ShowEa
 from chat.client.conversation.ui_events import Asked, EarlierListing, Failed, Tag, UiEvent
 from chat.client.frontends.clock import time_of_day
 from chat.client.screen.draw.layout import Renderer, Size
-from chat.client.screen.earlier_entries import earlier_entries
 from chat.client.screen.model.excerpt import Excerpt
 from chat.client.screen.model.model import Model
 from chat.client.screen.model.search import Search
 from chat.client.screen.model.views import Page, View
+from chat.client.screen.reading.earlier_entries import earlier_entries
 from chat.client.screen.text.styles import ERROR
 from chat.local_time import exact_timestamp, local_date
 from chat.structs import replace

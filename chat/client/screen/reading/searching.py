@@ -9,12 +9,12 @@ from itertools import count
 from chat.client.conversation.recall.search_terms import found_by
 from chat.client.conversation.ui_events import Asked, Failed, FoundListing, Tag, UiEvent
 from chat.client.screen.draw.layout import Renderer, Size
-from chat.client.screen.earlier_entries import found_entries
 from chat.client.screen.input.questions import SearchQuestion
 from chat.client.screen.model.model import Model
 from chat.client.screen.model.search import Search, ServerState
 from chat.client.screen.model.views import Page, View
-from chat.client.screen.reading_back import ReadingBack
+from chat.client.screen.reading.earlier_entries import found_entries
+from chat.client.screen.reading.reading_back import ReadingBack
 from chat.protocol.commands import MAX_FOUND
 
 # Seconds without a key before the server is asked for what has been typed.

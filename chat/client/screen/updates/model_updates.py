@@ -51,11 +51,11 @@ from chat.client.frontends.wording import (
     who_says,
 )
 from chat.client.resuming.events import Disconnected
-from chat.client.screen.message_updates import Alert, MessageUpdater
 from chat.client.screen.model.entries import Movement, Remark, Shared, Step
 from chat.client.screen.model.model import Model
 from chat.client.screen.model.views import View
 from chat.client.screen.text.styles import DIM, ERROR, TEXT
+from chat.client.screen.updates.message_updates import Alert, MessageUpdater
 from chat.protocol.notices import NoticeCode
 from chat.sanitize import lines_of
 
