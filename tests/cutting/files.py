@@ -189,15 +189,14 @@ class FilesRun:
 
     def _finish(self, proxy: CountingProxy) -> tuple[list[str], str]:
         """Wait for the end; return the files that are left beside, and the SHA-256 of what arrived."""
-        if not self._uploads:
-            target = self._saved / "source.bin"
-            self._wait_while_bytes_come(proxy, target.exists)
-            return [path.name for path in self._saved.iterdir() if path != target], _digest(target)
         assert self._client is not None
         output = self._client.output
         end = re.compile(r'"state": ?"(done|failed)"')
         self._wait_while_bytes_come(proxy, lambda: end.search(output.text))
         assert end.search(output.text)[1] == "done", output.text  # type: ignore[index]
+        if not self._uploads:
+            target = self._saved / "source.bin"
+            return [path.name for path in self._saved.iterdir() if path != target], _digest(target)
         assert self._server is not None
         assert self._server.stop() == 0
         files = FileDirectory(self._directory / "data")
