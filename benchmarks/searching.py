@@ -41,6 +41,7 @@ from chat.server.history.search.message_search import REST, MessageSearch
 from chat.server.history.search.wanted import Wanted, read_wanted
 from chat.server.history.stored import DEFAULT_ROOM, StoredRun
 from chat.server.history.writer import Writer
+from chat.server.process.memory import collect_rarely
 from chat.sizes import byte_count
 
 PAGE = PageSize(20, 256 * 1024)
@@ -249,6 +250,7 @@ def main(argv: list[str]) -> None:
             print(f"the longest transaction took {longest * 1000:.0f} ms")
         print(f"history {size}, index {index_size}")
         count = int(options["--searches"])
+        collect_rarely()  # as the server does
         measure(directory, language, count)
         measure_loop(directory, language, count)
 
