@@ -29,8 +29,9 @@ _PIECE = 64 * 1024
 # Bytes that the kernel may hold on their way to a program: what it holds is lost with a cut link.
 _BUFFER = 64 * 1024
 _SHARE = 0.05  # of the size: so many more bytes may travel
-# Bytes of texts, and of what the kernel holds when a program is killed, for each cut.
-_SOME = 256 * 1024
+# Bytes of texts, and of what the kernel holds when a program is killed, for each cut. On a busy machine the program
+# reads late, and the kernel's buffer for it grows.
+_SOME = 512 * 1024
 _PATIENCE = 120.0  # seconds without progress
 
 
