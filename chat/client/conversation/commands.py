@@ -5,24 +5,11 @@ Parsing a line only makes a request (``chat.client.conversation.requests``). The
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from enum import Flag, auto
 from functools import partial
 from typing import Any, NamedTuple
 
-from chat.client.attention.presence import PresenceMode
-from chat.client.conversation.arguments import (
-    parse_ban,
-    parse_copy,
-    parse_file,
-    parse_history,
-    parse_kick,
-    parse_mute,
-    parse_save,
-    parse_target,
-)
-from chat.client.conversation.foreign_commands import carries_password, instead_of, meaning
 from chat.client.conversation.requests import (
     AskServer,
     Cancel,
@@ -43,7 +30,6 @@ from chat.client.conversation.requests import (
     Quit,
     Reconnect,
     Register,
-    Reply,
     Request,
     RequestError,
     Say,
@@ -51,23 +37,41 @@ from chat.client.conversation.requests import (
     SearchLog,
     SetBell,
     SetMouse,
-    SetPresence,
     SetRaw,
     ShowBareView,
     ShowKeys,
     ToggleNames,
-    Unhighlight,
     Unignore,
     Who,
     WhoIs,
+)
+from chat.client.conversation.typed.arguments import (
+    parse_ban,
+    parse_copy,
+    parse_file,
+    parse_history,
+    parse_kick,
+    parse_mute,
+    parse_save,
+    parse_target,
+)
+from chat.client.conversation.typed.foreign_commands import carries_password, instead_of, meaning
+from chat.client.conversation.typed.short_arguments import (
+    parse_action,
+    parse_message,
+    parse_name,
+    parse_nothing,
+    parse_number,
+    parse_optional_name,
+    parse_presence,
+    parse_reply,
+    parse_switch,
+    parse_unhighlight,
 )
 from chat.protocol.commands import Command as ServerCommand
 from chat.protocol.commands import Verb
 from chat.protocol.descriptor import MessageType
 
-# A name never has a quote, but a quoted path may contain "--to".
-_PRESENCE_MODES = [mode.value for mode in PresenceMode]
-_LISTED = dict.fromkeys(("get", "cancel", "open"), " from /transfers")
 _ELSEWHERE = "works only on the full screen, not with --plain"
 
 
@@ -170,76 +174,8 @@ def _did_you_mean(name: str) -> str:
     return f"; did you mean /{name}? (// starts a text with a slash)."
 
 
-def _parse_message(rest: str) -> Request:
-    to, _, text = rest.partition(" ")
-    if not text.strip():
-        raise RequestError("Expected /msg NAME TEXT.")
-    return Say(text.strip(), to)
-
-
-def _parse_reply(rest: str) -> Request:
-    if not rest:
-        raise RequestError("Expected /reply TEXT.")
-    return Reply(rest)
-
-
-def _parse_action(rest: str) -> Request:
-    """Parse /me. The text is sent as typed (as in XEP-0245), so a client without /me shows a sensible line too."""
-    if not rest:
-        raise RequestError("Expected /me TEXT.")
-    return Say(f"/me {rest}")
-
-
-def _parse_number(rest: str, *, make: Callable[[int | None], Request], name: str) -> Request:
-    if not rest:
-        return make(None)
-    digits = rest.removeprefix("#")
-    if not re.fullmatch(r"[0-9]{1,9}", digits, re.ASCII):
-        raise RequestError(f"Expected /{name} or /{name} N, with a number{_LISTED.get(name, '')}.")
-    return make(int(digits))
-
-
-def _parse_nothing(rest: str, *, make: Callable[[], Request], name: str) -> Request:
-    if rest:
-        raise RequestError(f"/{name} takes no arguments.")
-    return make()
-
-
 def _ask(verb: Verb) -> Request:
     return AskServer(ServerCommand(verb))
-
-
-def _parse_name(rest: str, *, make: Callable[[str], Request], name: str) -> Request:
-    if not rest or len(rest.split()) > 1:
-        raise RequestError(f"Expected /{name} NAME.")
-    return make(rest)
-
-
-def _parse_optional_name(rest: str, *, make: Callable[[str | None], Request], name: str) -> Request:
-    if len(rest.split()) > 1:
-        raise RequestError(f"Expected /{name} or /{name} NAME.")
-    return make(rest or None)
-
-
-def _parse_switch(rest: str, *, make: Callable[[bool | None], Request], name: str) -> Request:
-    if not rest:
-        return make(None)
-    if rest.lower() not in ("on", "off"):
-        raise RequestError(f"Expected /{name} on or /{name} off.")
-    return make(rest.lower() == "on")
-
-
-def _parse_presence(rest: str) -> Request:
-    mode = rest.lower()
-    if mode and mode not in _PRESENCE_MODES:
-        raise RequestError(f"Expected /presence {', '.join(_PRESENCE_MODES[:-1])} or none.")
-    return SetPresence(mode or None)
-
-
-def _parse_unhighlight(rest: str) -> Request:
-    if not rest:
-        raise RequestError("Expected /unhighlight WORD.")
-    return Unhighlight(rest)
 
 
 # A path stands to the end of the line, so blanks need no quotes; a shell's are understood all the same.
@@ -268,7 +204,7 @@ def _bare_command(
     where: Availability = Availability.EVERYWHERE,
     aliases: tuple[str, ...] = (),
 ) -> SlashCommand:
-    parse = partial(_parse_nothing, make=make, name=name)
+    parse = partial(parse_nothing, make=make, name=name)
     return SlashCommand(name, "", help, parse, where, aliases)
 
 
@@ -278,11 +214,11 @@ def _number_command(
     help: str,
     where: Availability = Availability.EVERYWHERE,
 ) -> SlashCommand:
-    return SlashCommand(name, "[N]", help, partial(_parse_number, make=make, name=name), where)
+    return SlashCommand(name, "[N]", help, partial(parse_number, make=make, name=name), where)
 
 
 def _name_command(name: str, make: Callable[[str], Request], help: str) -> SlashCommand:
-    return SlashCommand(name, "NAME", help, partial(_parse_name, make=make, name=name))
+    return SlashCommand(name, "NAME", help, partial(parse_name, make=make, name=name))
 
 
 def _doubt_command(name: str, make: type[SayAgain | DropLine], help: str) -> SlashCommand:
@@ -294,9 +230,9 @@ def _screen_command(
 ) -> SlashCommand:
     """Make a command of the screen whose ``arguments`` are a name, an optional name, or a switch."""
     parse = {
-        "NAME": _parse_name,
-        "[NAME]": _parse_optional_name,
-        "[on|off]": _parse_switch,
+        "NAME": parse_name,
+        "[NAME]": parse_optional_name,
+        "[on|off]": parse_switch,
     }[arguments]
     return SlashCommand(
         name, arguments, help, partial(parse, make=make, name=name), Availability.SCREEN
@@ -310,10 +246,10 @@ def _about(verb: Verb, what: str, help: str) -> SlashCommand:
 
 COMMANDS: tuple[SlashCommand, ...] = (
     SlashCommand(
-        "msg", "NAME TEXT", "send a text to one user only", _parse_message, aliases=("w", "pm")
+        "msg", "NAME TEXT", "send a text to one user only", parse_message, aliases=("w", "pm")
     ),
-    SlashCommand("reply", "TEXT", "answer the last private message", _parse_reply),
-    SlashCommand("me", "TEXT", "say what you do: /me waves", _parse_action),
+    SlashCommand("reply", "TEXT", "answer the last private message", parse_reply),
+    SlashCommand("me", "TEXT", "say what you do: /me waves", parse_action),
     _file_command("file", MessageType.FILE, "send a file, or a directory as a tar"),
     _file_command("image", MessageType.IMAGE, "send a picture"),
     _file_command("voice", MessageType.VOICE, "send a recording"),
@@ -330,7 +266,7 @@ COMMANDS: tuple[SlashCommand, ...] = (
     SlashCommand("copy", "[N]", "copy the last message, or the N-th last", parse_copy),
     _bare_command("who", Who, "list the users in the room"),
     _name_command("whois", WhoIs, "say if a user is here, registered"),
-    SlashCommand("presence", "[all|smart|none]", "joins and leaves to show", _parse_presence),
+    SlashCommand("presence", "[all|smart|none]", "joins and leaves to show", parse_presence),
     _bare_command("names", ToggleNames, "show or hide the column of names", Availability.SCREEN),
     _screen_command("query", "NAME", OpenView, "talk to one user in a separate view"),
     _bare_command("close", CloseView, "close the view of one user", Availability.SCREEN),
@@ -338,13 +274,13 @@ COMMANDS: tuple[SlashCommand, ...] = (
         "ignore",
         "[NAME]",
         "hide a user here, or *-bot; no NAME: list",
-        partial(_parse_optional_name, make=Ignore, name="ignore"),
+        partial(parse_optional_name, make=Ignore, name="ignore"),
     ),
     _name_command("unignore", Unignore, "show a user's messages again"),
     SlashCommand(
         "highlight", "[WORD]", "treat a word like your name", lambda rest: Highlight(rest or None)
     ),
-    SlashCommand("unhighlight", "WORD", "undo /highlight", _parse_unhighlight),
+    SlashCommand("unhighlight", "WORD", "undo /highlight", parse_unhighlight),
     _bare_command("mentions", ListMentions, "list what mentioned you"),
     SlashCommand(
         "history",
@@ -373,7 +309,7 @@ COMMANDS: tuple[SlashCommand, ...] = (
         "reconnect",
         "[NAME]",
         "connect again now, or as another user",
-        partial(_parse_optional_name, make=Reconnect, name="reconnect"),
+        partial(parse_optional_name, make=Reconnect, name="reconnect"),
     ),
     _about(Verb.BLOCK, "NAME", "have the server refuse a user's messages"),
     _about(Verb.UNBLOCK, "NAME", "take private messages of a user again"),

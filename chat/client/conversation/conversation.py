@@ -6,7 +6,6 @@ A conversation outlives its connections: messages without an answer are sent aga
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import gevent
@@ -17,23 +16,20 @@ from chat.client.attention.doubts import NoSuchDoubt
 from chat.client.connection.connection import Connection
 from chat.client.connection.events import Attachment, Notice, Text, Welcome
 from chat.client.connection.receipts import Receipt, Status
+from chat.client.conversation.asking import Asking
 from chat.client.conversation.commands import Availability, help_lines
-from chat.client.conversation.downloads import NOT_CONNECTED, Downloads
+from chat.client.conversation.downloads import NOT_CONNECTED
 from chat.client.conversation.inbox import Inbox
 from chat.client.conversation.passwords import NO_TERMINAL, chosen_password
 from chat.client.conversation.preferences import Preferences
 from chat.client.conversation.recall.recalls import Recalls
 from chat.client.conversation.requests import (
     AskServer,
-    Cancel,
     ChangePassword,
     DropLine,
-    Get,
     Help,
     ListMentions,
-    ListTransfers,
     NeedsPassword,
-    OpenFile,
     Quit,
     Reconnect,
     Register,
@@ -45,7 +41,7 @@ from chat.client.conversation.requests import (
     Who,
     WhoIs,
 )
-from chat.client.conversation.transfer_list import Transfer, TransferList, TransferState
+from chat.client.conversation.transfer_requests import TransferRequests
 from chat.client.conversation.ui_events import (
     Asked,
     Done,
@@ -55,22 +51,17 @@ from chat.client.conversation.ui_events import (
     MentionList,
     Tag,
     Told,
-    TransferChanged,
-    TransferListing,
     find_user,
     listing_of,
     users_of,
 )
 from chat.client.conversation.unacknowledged import DoubtfulLines, Outgoing, restored
-from chat.client.conversation.uploads import Uploads
 from chat.client.desktop.open_rules import OpenRule
-from chat.client.desktop.programs import DesktopError
 from chat.client.errors import ChatError, ConnectionLost, NotSupported
 from chat.client.resuming.events import LineFound, PerhapsSaid, ResumedEvent
 from chat.client.resuming.following import CatchUpWishes
 from chat.client.resuming.resumer import Resumer
 from chat.client.runtime.gevent_runtime import GEVENT
-from chat.protocol.descriptor import MessageType
 
 # Seconds that a user who leaves waits for the answers to the last messages.
 LAST_WORDS = 2.0
@@ -87,8 +78,7 @@ class Conversation:
     when the user quits. ``is_looked_at``: see ``Downloads``. ``attention`` is what the user wants to
     see, ``open_rules`` names the programs that open files. ``wishes`` are the earlier messages to fetch.
     ``decides``: see ``DoubtfulLines``. ``learn`` is called with the new password once the server has accepted it,
-    ``reconnect`` with the name under which the user wants to connect again, None for the same. ``failures`` counts the
-    requests that failed.
+    ``reconnect`` with the name under which the user wants to connect again, None for the same.
     """
 
     def __init__(
@@ -107,46 +97,38 @@ class Conversation:
         learn: Callable[[str], object] = lambda password: None,
         reconnect: Callable[[str | None], object] = lambda username: None,
     ) -> None:
-        self.failures = 0
+        self._failures = 0
         self.resumer = Resumer(GEVENT, self._tell_answer, wishes=wishes, restore=restored)
         self.unacknowledged = self.resumer.queue
-        self.transfers = TransferList()
         self.connection: Connection | None = None
         self._frontend = frontend
         self._attention = attention or Attention()
         self.doubtful = DoubtfulLines(
             self._attention.doubts, frontend, self.resumer, self._say, decides=decides
         )
-        self._downloads = Downloads(
-            self.transfers,
+        self._files = TransferRequests(
             frontend,
-            self._tell_transfer,
             inbox,
             spawn,
-            is_wanted=lambda sender: sender not in self._attention.ignored,
+            self.resumer,
+            connected=lambda: self.connection,
+            refuse=self.refuse,
+            ignored=self._attention.ignored,
             is_looked_at=is_looked_at,
+            open_rules=open_rules,
         )
-        self._uploads = Uploads(self.transfers, self._tell_transfer, spawn, self.resumer)
-        self._spawn = spawn
-        self._open_rules = open_rules
+        self.transfers = self._files.transfers
         self._where = where
         self._leave = leave
         self._learn = learn
         self._connect_again = reconnect
         self._last_private_sender: str | None = None
-        self._transfer_ended = gevent.event.Event()
         self._handlers: dict[type, Callable[[Any, Tag], object]] = {
             Say: self._say,
             SendFile: self._say,
             Reply: self._reply,
             SayAgain: self.doubtful.say_again,
             DropLine: self.doubtful.drop,
-            Get: self._get,
-            Cancel: self._cancel,
-            OpenFile: self._open,
-            ListTransfers: lambda request, tag: frontend.show(
-                TransferListing(self.transfers.all(), tag)
-            ),
             Who: self._who,
             WhoIs: self._whois,
             AskServer: self._ask_server,
@@ -159,7 +141,9 @@ class Conversation:
         }
         self._preferences = Preferences(self._attention)
         self._handlers.update(dict.fromkeys(self._preferences.doing, self._set_preference))
-        self._recalls = Recalls(frontend, self._downloads, self._connected, spawn, self.refuse)
+        self._handlers.update(self._files.doing)
+        self._asking = Asking(frontend, self._connected, spawn, self.refuse)
+        self._recalls = Recalls(self._asking, self._files.downloads)
         self._handlers.update(self._recalls.doing)
 
     def do(self, asked: Asked) -> None:
@@ -171,14 +155,18 @@ class Conversation:
 
     def refuse(self, code: str, sentence: str, tag: Tag = None) -> None:
         """Count and show a failed request."""
-        self.failures += 1
+        self._failures += 1
         self._frontend.show(Failed(code, sentence, tag))
+
+    @property
+    def failures(self) -> int:
+        """How many requests have failed."""
+        return self._failures + self._files.failures
 
     def go_on(self, connection: Connection) -> None:
         """Go on over a new connection."""
         self.connection = connection
-        self._downloads.go_on(connection)
-        self._uploads.go_on()
+        self._files.go_on(connection)
 
     def handle_event(self, event: ResumedEvent) -> None:
         """Handle an event of the connection, or of what follows a login."""
@@ -198,7 +186,7 @@ class Conversation:
             self.doubtful.settle(event.line.nonce)
         elif isinstance(event, Attachment):
             assert self.connection is not None
-            self._downloads.add_attachment(event, self.connection)
+            self._files.downloads.add_attachment(event, self.connection)
         elif isinstance(event, Notice) and event.receipt is not None:
             pass  # a refusal of our message, which is shown as the outcome of its request
         else:
@@ -219,7 +207,7 @@ class Conversation:
         """
         try:
             if isinstance(item.request, SendFile):
-                return self._uploads.send(item, connection)
+                return self._files.uploads.send(item, connection)
             if isinstance(item.request, AskServer):
                 return connection.command(item.request.command, nonce=item.nonce)
             return connection.send_text(item.request.text, item.request.to, nonce=item.nonce)
@@ -239,10 +227,10 @@ class Conversation:
             if not self.unacknowledged.is_empty:
                 if not self.unacknowledged.wait_progress(patience):
                     return False
-            elif self._recalls.is_asking:
-                self._recalls.wait()
-            elif self.is_transferring:
-                self._transfer_ended.wait()
+            elif self._asking.is_asking:
+                self._asking.wait()
+            elif self._files.is_transferring:
+                self._files.wait()
             else:
                 return True
 
@@ -254,7 +242,7 @@ class Conversation:
     @property
     def is_transferring(self) -> bool:
         """Whether a requested transfer is under way, or its end not shown yet."""
-        return any(t.asked and not t.told for t in self.transfers.all())
+        return self._files.is_transferring
 
     def _say(self, request: Say | SendFile, tag: Tag) -> None:
         self.resumer.put(Outgoing(request, tag))
@@ -267,45 +255,6 @@ class Conversation:
 
     def _reply(self, request: Reply, tag: Tag) -> None:
         self._say(self.addressed(request), tag)
-
-    def _get(self, request: Get, tag: Tag) -> None:
-        chosen = self.transfers.choose(
-            request.number,
-            "get",
-            lambda transfer: transfer.can_be_fetched,
-            "No attachment waits to be saved; /transfers lists all.",
-        )
-        self._downloads.get(chosen.number, self.connection, tag)
-
-    def _cancel(self, request: Cancel, tag: Tag) -> None:
-        transfer = self.transfers.choose(
-            request.number,
-            "cancel",
-            lambda transfer: transfer.is_under_way,
-            "No transfer is under way.",
-        )
-        transfer.cancel()
-        self._tell_done(tag)
-        if transfer.has_ended:  # it had not begun; a running transfer is shown once it has stopped
-            self._tell_transfer(transfer)
-
-    def _open(self, request: OpenFile, tag: Tag) -> None:
-        transfer = self._downloads.saved(request.number)
-        assert transfer.path is not None
-        # In a greenlet of its own, since the opener may take two seconds.
-        self._spawn(self._open_path, transfer.path, transfer.kind, tag)
-
-    def _open_path(self, path: Path, kind: MessageType, tag: Tag) -> None:
-        from chat.client.desktop.opening import (
-            open_file,  # loaded with the first file that is opened
-        )
-
-        try:
-            open_file(path, kind, self._open_rules)
-        except DesktopError as problem:
-            self.refuse("failed", str(problem), tag)
-        else:
-            self._tell_done(tag)
 
     def _who(self, request: Who, tag: Tag) -> None:
         self._frontend.show(users_of(self._connected(), tag))
@@ -354,7 +303,7 @@ class Conversation:
 
     def _tell_answer(self, item: Outgoing) -> None:
         if item.transfer is not None:
-            self._uploads.finish(item, PERHAPS_SENT)
+            self._files.uploads.finish(item, PERHAPS_SENT)
         elif item.status is Status.ACCEPTED:
             if isinstance(item.request, AskServer):
                 password = chosen_password(item.request.command)
@@ -362,7 +311,7 @@ class Conversation:
                     self._learn(password)
             self._tell_accepted(item)
         elif item.status is Status.LOST and item.line is not None:
-            self.failures += 1
+            self._failures += 1
             self.doubtful.doubt(item.line, item.refusal or PERHAPS_SENT, item.tag)
         elif item.status is Status.LOST:
             is_command = isinstance(item.request, AskServer)
@@ -377,22 +326,6 @@ class Conversation:
             self._frontend.show(listed)
         else:
             self._tell_done(item.tag, item.answer)
-
-    def _tell_transfer(self, transfer: Transfer) -> None:
-        self._frontend.show(TransferChanged(transfer))
-        if not transfer.has_ended:
-            return
-        if transfer.asked and transfer.state is TransferState.FAILED:
-            self.failures += 1
-        if transfer.state is TransferState.DONE:
-            self._tell_done(transfer.tag)
-        elif transfer.tag is not None:
-            sentence = transfer.problem or "The transfer was cancelled."
-            self._frontend.show(Failed(transfer.state.value, sentence, transfer.tag))
-        transfer.told = True
-        # A new event for each change: waiters would miss an event that is set and cleared before they run.
-        ended, self._transfer_ended = self._transfer_ended, gevent.event.Event()
-        ended.set()
 
     def _tell_done(self, tag: Tag, answer: str | None = None) -> None:
         """Show a success. Without a tag and an answer nobody wants to see it: only programs give tags."""

@@ -9,7 +9,6 @@ from chat.client.conversation.commands import (
     parse_line,
     shown_line,
 )
-from chat.client.conversation.foreign_commands import instead_of, meaning
 from chat.client.conversation.requests import (
     Cancel,
     ClearLog,
@@ -44,6 +43,7 @@ from chat.client.conversation.requests import (
     Unignore,
     Who,
 )
+from chat.client.conversation.typed.foreign_commands import instead_of, meaning
 from chat.protocol.descriptor import MessageType
 from tests.tables import table
 

@@ -9,6 +9,7 @@ from gevent.queue import Queue
 
 from chat.client.connection.events import MessagePage, Notice, RoomHistory, Text, Welcome
 from chat.client.connection.queries.earlier import EarlierMessages
+from chat.client.conversation import asking
 from chat.client.conversation.commands import Availability
 from chat.client.conversation.conversation import Conversation
 from chat.client.conversation.inbox import Inbox
@@ -252,9 +253,9 @@ def test_the_end_of_the_input_waits_for_the_answers(desk: Desk, request_: Reques
 
 def test_so_many_questions_at_a_time(desk: Desk) -> None:
     questions = [
-        spawn(desk.conversation.do, Asked(FetchEarlier())) for _ in range(recalls.AT_ONCE + 1)
+        spawn(desk.conversation.do, Asked(FetchEarlier())) for _ in range(asking.AT_ONCE + 1)
     ]
     run_until_idle()
-    assert [question.ready() for question in questions] == [True] * recalls.AT_ONCE + [False]
+    assert [question.ready() for question in questions] == [True] * asking.AT_ONCE + [False]
     desk.answer(1)
     assert questions[-1].ready()

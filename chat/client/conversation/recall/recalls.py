@@ -1,25 +1,22 @@
-"""Carry out requests for earlier messages, each in a task beside the others, and show the answers."""
+"""Carry out requests for earlier messages."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import islice
 from typing import Any
-
-import gevent.event
-from gevent.lock import BoundedSemaphore
 
 from chat.client.attention.names import folded
 from chat.client.connection.connection import Connection
 from chat.client.connection.events import Attachment, MessagePage, Notice, Text, Welcome
+from chat.client.conversation.asking import Asking
 from chat.client.conversation.downloads import Downloads
 from chat.client.conversation.recall.search_terms import found_by, parse_terms
 from chat.client.conversation.requests import (
     FetchEarlier,
     FetchFound,
     ListFiles,
-    Request,
     RequestError,
     SearchLog,
     ShowEarlier,
@@ -29,17 +26,13 @@ from chat.client.conversation.ui_events import (
     EarlierListing,
     FileListing,
     FoundListing,
-    Frontend,
     Tag,
 )
-from chat.client.errors import ChatError, ConnectionLost, NotSupported, QueryRefused
 from chat.local_time import exact_timestamp
 from chat.protocol.commands import MAX_FOUND, MAX_REPLAY, SearchQuery
 from chat.protocol.notices import NoticeCode
 from chat.structs import replace
 
-# Requests under way; a further one waits, and the input behind it. The server answers one at a time anyway.
-AT_ONCE = 4
 # Characters of the texts of one answer: a thousand texts of 64 KiB would be too much for any reader.
 MOST_CHARACTERS = 4 * 1024 * 1024
 DEFAULT_COUNT = 50
@@ -48,24 +41,12 @@ AROUND = 20  # messages around a match
 Listing = EarlierListing | FoundListing | FileListing
 
 NO_SEARCH = "This server has no search."
-_LOST = "The connection was lost before the server answered."
 
 
 class Recalls:
-    """The requests for earlier messages.
+    """The requests for earlier messages. ``oldest`` is the lowest number of the room that was shown."""
 
-    ``connected`` returns the present connection, or raises RequestError. ``refuse`` shows a failure by its code, a
-    sentence and a tag. ``oldest`` is the lowest number of the room that was shown.
-    """
-
-    def __init__(
-        self,
-        frontend: Frontend,
-        downloads: Downloads,
-        connected: Callable[[], Connection],
-        spawn: Callable[..., object],
-        refuse: Callable[[str, str, Tag], object],
-    ) -> None:
+    def __init__(self, asking: Asking, downloads: Downloads) -> None:
         self.doing: dict[type, Callable[[Any, Tag], object]] = {
             ShowEarlier: self._show_earlier,
             FetchEarlier: self._fetch,
@@ -73,36 +54,18 @@ class Recalls:
             FetchFound: self._fetch,
             ListFiles: self._fetch,
         }
-        self._readers: dict[type, Callable[[Connection, Any, Tag], Listing]] = {
-            ShowEarlier: self._read_shown,
+        self._readers: dict[type, Callable[[Any, Tag, Connection], Listing]] = {
             FetchEarlier: self._read_earlier,
-            SearchLog: self._read_searched,
             FetchFound: self._read_found,
             ListFiles: self._read_files,
         }
-        self._frontend = frontend
+        self._asking = asking
         self._downloads = downloads
-        self._connected = connected
-        self._spawn = spawn
-        self._refuse = refuse
-        self._turns = BoundedSemaphore(AT_ONCE)
-        self._typed: deque[tuple[ShowEarlier | SearchLog, Tag]] = deque()  # the first is under way
         self._next_search: FetchFound | None = None  # goes on with the last one
         # What the last search has found: the numbers of messages, and their epochs.
         self._matches: list[tuple[int | None, str | None]] = []
-        self._running = 0
-        self._ended = gevent.event.Event()
         self.oldest: int | None = None
         self._epoch: str | None = None  # of the numbers
-
-    @property
-    def is_asking(self) -> bool:
-        """Whether a request is under way, or its answer not shown yet."""
-        return self._running > 0
-
-    def wait(self) -> None:
-        """Wait until a request under way has its answer."""
-        self._ended.wait()
 
     def note(self, event: object) -> None:
         """Note a message that is shown, or what the server says of the numbers of messages."""
@@ -128,60 +91,19 @@ class Recalls:
 
     def _show_earlier(self, request: ShowEarlier, tag: Tag) -> None:
         """Answer what a user typed: one request after the other, since each begins where the one before has ended."""
-        self._type(request, tag)
+        self._asking.ask_in_order(partial(self._read_shown, request, tag), tag)
 
     def _search(self, request: SearchLog, tag: Tag) -> None:
         if request.text is not None:
             parse_terms(request.text)  # a mistake is told at once
-        if not self._connected().can_search:
+        if not self._asking.connection().can_search:
             raise RequestError(NO_SEARCH)
-        self._type(request, tag)
-
-    def _type(self, request: ShowEarlier | SearchLog, tag: Tag) -> None:
-        self._connected()
-        self._running += 1
-        self._typed.append((request, tag))
-        if len(self._typed) == 1:
-            self._spawn(self._answer_typed)
-
-    def _answer_typed(self) -> None:
-        while self._typed:
-            self._answer(*self._typed[0])
-            self._typed.popleft()
+        self._asking.ask_in_order(partial(self._read_searched, request, tag), tag)
 
     def _fetch(self, request: FetchEarlier | FetchFound | ListFiles, tag: Tag) -> None:
-        self._connected()
-        self._turns.acquire()
-        self._running += 1
-        self._spawn(self._answer_in_turn, request, tag)
+        self._asking.ask(partial(self._readers[type(request)], request, tag), tag)
 
-    def _answer_in_turn(self, request: Request, tag: Tag) -> None:
-        try:
-            self._answer(request, tag)
-        finally:
-            self._turns.release()
-
-    def _answer(self, request: Request, tag: Tag) -> None:
-        try:
-            listing = self._readers[type(request)](self._connected(), request, tag)
-        except RequestError as problem:  # for example, the connection was lost meanwhile
-            self._refuse("bad-request", str(problem), tag)
-        except QueryRefused as problem:
-            self._refuse(problem.code, str(problem), tag)
-        except ConnectionLost:
-            self._refuse("lost", _LOST, tag)
-        except ChatError as problem:
-            code = "not-supported" if isinstance(problem, NotSupported) else "not-sent"
-            self._refuse(code, str(problem), tag)
-        else:
-            self._frontend.show(listing)
-        finally:
-            self._running -= 1
-            # A new event for each change: waiters would miss an event that is set and cleared before they run.
-            ended, self._ended = self._ended, gevent.event.Event()
-            ended.set()
-
-    def _read_shown(self, connection: Connection, request: ShowEarlier, tag: Tag) -> EarlierListing:
+    def _read_shown(self, request: ShowEarlier, tag: Tag, connection: Connection) -> EarlierListing:
         fetch = FetchEarlier(limit=request.count or DEFAULT_COUNT)
         if request.found is not None:
             fetch = self._around(request.found)
@@ -189,7 +111,7 @@ class Recalls:
             fetch = replace(fetch, at=exact_timestamp(request.at))
         else:
             fetch = replace(fetch, before=self.oldest, epoch=self._epoch)
-        return self._read_earlier(connection, fetch, tag)
+        return self._read_earlier(fetch, tag, connection)
 
     def _around(self, match: int) -> FetchEarlier:
         if not 1 <= match <= len(self._matches):
@@ -197,13 +119,13 @@ class Recalls:
         seq, epoch = self._matches[match - 1]
         return FetchEarlier(around=seq, limit=AROUND, epoch=epoch)
 
-    def _read_searched(self, connection: Connection, request: SearchLog, tag: Tag) -> FoundListing:
+    def _read_searched(self, request: SearchLog, tag: Tag, connection: Connection) -> FoundListing:
         fetch = self._next_search if request.text is None else found_by(parse_terms(request.text))
         if fetch is None:
             raise RequestError("Expected /search and words, or from:NAME, before:DATE, has:file.")
         if request.text is not None:
             self._matches.clear()
-        listing = self._read_found(connection, fetch, tag)
+        listing = self._read_found(fetch, tag, connection)
         listing = replace(listing, first=len(self._matches) + 1)
         self._matches += (
             ((each if isinstance(each, Text) else each.attachment).seq, listing.epoch)
@@ -214,7 +136,7 @@ class Recalls:
             self._next_search = replace(fetch, before=listing.goes_on_before)
         return listing
 
-    def _read_found(self, connection: Connection, request: FetchFound, tag: Tag) -> FoundListing:
+    def _read_found(self, request: FetchFound, tag: Tag, connection: Connection) -> FoundListing:
         query = SearchQuery(
             request.words,
             request.sender,
@@ -238,7 +160,7 @@ class Recalls:
             request, self._shown(found, connection), page.goes_on_before, page.epoch, tag
         )
 
-    def _read_files(self, connection: Connection, request: ListFiles, tag: Tag) -> FileListing:
+    def _read_files(self, request: ListFiles, tag: Tag, connection: Connection) -> FileListing:
         found: list[Attachment] = []
         is_kept = connection.username in connection.registered
         for private in (False, True) if is_kept else (False,):
@@ -251,7 +173,7 @@ class Recalls:
         return FileListing(request, tuple(shown), len(found) > request.limit, tag)
 
     def _read_earlier(
-        self, connection: Connection, request: FetchEarlier, tag: Tag
+        self, request: FetchEarlier, tag: Tag, connection: Connection
     ) -> EarlierListing:
         if request.around is not None:
             half, around = max(1, request.limit // 2), request.around

@@ -20,6 +20,7 @@ from chat.files.dropped_paths import shell_word
 from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import MessageType
 
+# A name never has a quote, but a quoted path may contain "--to".
 _TO_FIRST = re.compile(r"--to(?:=|\s+)(?P<to>[^\s'\"]+)\s+(?P<path>.+)", re.DOTALL)
 _TO_LAST = re.compile(r"(?P<path>.+)\s+--to(?:=|\s+)(?P<to>[^\s'\"]+)", re.DOTALL)
 _ONLY_TO = re.compile(r"(--to(=\S*)?(\s+\S+)?)?", re.DOTALL)
