@@ -31,8 +31,8 @@ from chat.client.resuming.seen import SeenPlaces
 from chat.client.runtime.runtime import Runtime
 from chat.client.state.errors import StateFileError
 from chat.client.state.memory import Memory
-from chat.client.state.places import MAILBOX, ROOM, LogKey
-from chat.client.state.unanswered_line import FirstSending, UnansweredLine, log_of
+from chat.client.state.places import MAILBOX, ROOM, LogKey, log_of
+from chat.client.state.unanswered_line import FirstSending, UnansweredLine
 from chat.protocol.commands import Command, Verb
 from chat.structs import replace
 

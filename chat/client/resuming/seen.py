@@ -11,8 +11,7 @@ from chat.client.connection.events import Attachment, Notice, Text
 from chat.client.resuming.events import RoomEvent
 from chat.client.resuming.resumption import Resumption
 from chat.client.state.memory import Memory
-from chat.client.state.places import MAILBOX, ROOM, LogKey, LogPlace
-from chat.client.state.unanswered_line import log_of
+from chat.client.state.places import MAILBOX, ROOM, LogKey, LogPlace, log_of
 from chat.local_time import exact_timestamp
 
 _LOGS: tuple[LogKey, ...] = (ROOM, MAILBOX)

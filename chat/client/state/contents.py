@@ -12,16 +12,19 @@ from typing import Any, NamedTuple
 
 import ujson
 
+from chat.client.state.kept_rooms import MAX_ROOM_NAME, MAX_ROOMS, KeptRooms, read_place
 from chat.client.state.pending_upload import PendingUpload
-from chat.client.state.places import MAILBOX, ROOM, LogKey, LogPlace
+from chat.client.state.places import MAILBOX, ROOM, ROOM_PREFIX, LogKey, LogPlace
 from chat.client.state.unanswered_line import AUTHORS, FirstSending, UnansweredLine
 from chat.protocol.descriptor import ATTACHMENTS
 from chat.protocol.headers import DEVICE
 
-VERSION = 1
+VERSION = 2
+# Before rooms: lines and uploads lack the last of their values, and only two logs have places.
+_BEFORE_ROOMS = 1
 _KIND = "chat-client-state"
 _MAX_ACCOUNTS = 1000
-_LOGS: tuple[LogKey, ...] = (ROOM, MAILBOX)
+_MAX_PLACES = MAX_ROOMS + 2
 
 
 class DamagedState(Exception):
@@ -36,7 +39,7 @@ class StateOwner(NamedTuple):
 
 
 class Contents:
-    """The state itself: the device, the places, the unanswered lines and uploads, and the accounts behind names.
+    """The state itself: the device, the places, the unanswered lines and uploads, the rooms, and accounts behind names.
 
     ``accounts`` has the users whom this one has exchanged private messages with, by folded name, newest last.
     """
@@ -47,6 +50,16 @@ class Contents:
         self.lines: dict[str, UnansweredLine] = {}
         self.accounts: dict[str, str] = {}
         self.uploads: dict[str, PendingUpload] = {}
+        self.rooms = KeptRooms()
+
+    def move(self, log: LogKey, place: LogPlace | None) -> None:
+        """Note how far the user has seen ``log``; None: forget it. Of too many, the oldest room is forgotten."""
+        if place is None:
+            self.places.pop(log, None)
+            return
+        if log not in self.places and len(self.places) >= _MAX_PLACES:
+            del self.places[next(each for each in self.places if each not in (ROOM, MAILBOX))]
+        self.places[log] = place
 
     def know(self, name: str, account: str | None) -> None:
         """Note the account behind ``name``; None: forget it. Of too many, the oldest is forgotten."""
@@ -64,13 +77,14 @@ class Contents:
             raise DamagedState("a record is invalid") from None
 
     def _change(self, record: dict[str, Any]) -> None:
-        for nonce, text, to, sent_at in record.get("add", ()):
+        for nonce, text, to, sent_at, room in record.get("add", ()):
             _require(isinstance(nonce, str) and isinstance(text, str))
-            _require(to is None or isinstance(to, str))
-            self.lines[nonce] = UnansweredLine(nonce, text, to, datetime.fromisoformat(sent_at))
+            _require_recipient(to, room)
+            said = datetime.fromisoformat(sent_at)
+            self.lines[nonce] = UnansweredLine(nonce, text, to, said, room=room)
         for author, place, nonces in record.get("sent", ()):
             _require(author in AUTHORS)
-            first = FirstSending(None if place is None else _read_place(place), author)
+            first = FirstSending(None if place is None else read_place(place), author)
             for nonce in nonces:
                 self.lines[nonce] = self.lines[nonce]._replace(first=first)
         for nonce in record.get("perhaps", ()):
@@ -83,8 +97,9 @@ class Contents:
         for nonce in record.get("ended", ()):
             del self.uploads[nonce]
         for log, place in record.get("places", {}).items():
-            _require(log in _LOGS)
-            self.places[log] = _read_place(place)
+            _require(log in (ROOM, MAILBOX) or log.startswith(ROOM_PREFIX))
+            self.move(log, None if place is None else read_place(place))
+        self.rooms.change(record)
         for name, account in record.get("accounts", {}).items():
             _require(account is None or isinstance(account, str))
             self.know(name, account)
@@ -103,12 +118,13 @@ class Contents:
             "perhaps": [line.nonce for line in lines if line.is_perhaps],
             "accounts": self.accounts,
             "uploads": list(self.uploads.values()),
+            **self.rooms.snapshot(),
         }
 
 
 def added(line: UnansweredLine) -> list[object]:
     """Return how a record adds ``line``."""
-    return [line.nonce, line.text, line.to, line.sent_at.isoformat()]
+    return [line.nonce, line.text, line.to, line.sent_at.isoformat(), line.room]
 
 
 def encode_record(record: dict[str, Any]) -> bytes:
@@ -131,8 +147,9 @@ def parse_whole(data: bytes) -> tuple[StateOwner, Contents]:
     records = _records(data)
     try:
         first = next(records)
-        if first[_KIND] != VERSION:
-            raise DamagedState(f"its version is {first[_KIND]}, and this client reads {VERSION}")
+        version = first[_KIND]
+        if version not in (_BEFORE_ROOMS, VERSION):
+            raise DamagedState(f"its version is {version}, and this client reads {VERSION}")
         owner = StateOwner(first["server"], first["user"])
         _require(all(isinstance(value, str) for value in owner))
         _require(DEVICE.fullmatch(first["device"]) is not None)
@@ -140,8 +157,26 @@ def parse_whole(data: bytes) -> tuple[StateOwner, Contents]:
     except (StopIteration, KeyError, TypeError, ValueError):
         raise DamagedState("its first line is not that of a state file") from None
     for record in records:
-        contents.change(record)
+        contents.change(_with_rooms(record) if version == _BEFORE_ROOMS else record)
     return owner, contents
+
+
+def is_of_this_version(data: bytes) -> bool:
+    """Return whether a whole file that could be read needs no conversion."""
+    return bool(ujson.loads(data[: data.index(b"\n")])[_KIND] == VERSION)
+
+
+def _with_rooms(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record of the version before as one of this version: everything was in the default room."""
+    try:
+        longer: dict[str, Any] = {
+            kind: [[*each, None] for each in record[kind]]
+            for kind in ("add", "uploads")
+            if kind in record
+        }
+    except TypeError:
+        raise DamagedState("a record is invalid") from None
+    return {**record, **longer}
 
 
 def _records(data: bytes) -> Iterator[Any]:
@@ -156,18 +191,16 @@ def _records(data: bytes) -> Iterator[Any]:
 
 
 def _read_upload(values: Any) -> PendingUpload:
-    nonce, path, kind, to, size, modified = values
+    nonce, path, kind, to, size, modified, room = values
     _require(isinstance(nonce, str) and isinstance(path, str))
-    _require(to is None or isinstance(to, str))
+    _require_recipient(to, room)
     _require(kind in ATTACHMENTS and type(size) is int and type(modified) is int)
-    return PendingUpload(nonce, path, kind, to, size, modified)
+    return PendingUpload(nonce, path, kind, to, size, modified, room)
 
 
-def _read_place(value: Any) -> LogPlace:
-    epoch, seq, time = value
-    _require(isinstance(epoch, str) and type(seq) is int and seq >= 0)
-    _require(time is None or isinstance(time, str))
-    return LogPlace(epoch, seq, time)
+def _require_recipient(to: Any, room: Any) -> None:
+    _require(to is None or isinstance(to, str))
+    _require(room is None or (to is None and isinstance(room, str) and len(room) <= MAX_ROOM_NAME))
 
 
 def _require(is_valid: bool) -> None:

@@ -9,6 +9,7 @@ from threading import Lock
 from typing import Any
 
 from chat.client.state.contents import Contents, added, encode_record
+from chat.client.state.kept_rooms import MAX_ROOM_NAME, MAX_ROOMS, NotifyLevel
 from chat.client.state.pending_upload import PendingUpload
 from chat.client.state.places import LogKey, LogPlace
 from chat.client.state.state_file import StateFile
@@ -63,12 +64,17 @@ class Memory:
         """Note that the user has seen ``log`` up to ``place``."""
         self.see({log: place})
 
-    def see(self, places: Mapping[LogKey, LogPlace], answered: Iterable[str] = ()) -> None:
+    def leave(self, log: LogKey) -> None:
+        """Forget the place in the log of a room, which the user has left."""
+        if self.place(log) is not None:
+            self.see({log: None})
+
+    def see(self, places: Mapping[LogKey, LogPlace | None], answered: Iterable[str] = ()) -> None:
         """Note how far the user has seen logs, and forget the lines with the nonces ``answered``, in one record."""
         with self._lock:
-            self._contents.places.update(places)
-            if places and self._file is not None:
-                self._record.setdefault("places", {}).update(places)
+            for log, place in places.items():
+                self._contents.move(log, place)
+                self._put("places", log, place)
             self._drop(answered)
 
     def account(self, name: str) -> str | None:
@@ -79,11 +85,62 @@ class Memory:
         """Note the account behind the folded ``name``; None: forget it."""
         with self._lock:
             self._contents.know(name, account)
-            if self._file is not None:
-                # Behind what the record has, as in the contents: the order says which is the oldest.
-                accounts = self._record.setdefault("accounts", {})
-                accounts.pop(name, None)
-                accounts[name] = account
+            self._put("accounts", name, account)
+
+    # The rooms that the user is in, and what belongs to each view, by the key of its log
+
+    @property
+    def rooms(self) -> tuple[str, ...]:
+        """The names of the rooms that the user is in, in their order, without the default room."""
+        return self._contents.rooms.names
+
+    @property
+    def rooms_are_kept_by_server(self) -> bool:
+        """Whether the server knows the rooms too, since the user was registered at the last login."""
+        return self._contents.rooms.are_kept_by_server
+
+    def keep_rooms(self, names: Iterable[str], *, by_server: bool) -> None:
+        """Note which rooms the user is in, in which order; of too many, the first ones."""
+        possible = [name for name in names if 0 < len(name) <= MAX_ROOM_NAME]
+        new = (tuple(possible[:MAX_ROOMS]), by_server)
+        rooms = self._contents.rooms
+        with self._lock:
+            if new != (rooms.names, rooms.are_kept_by_server):
+                rooms.names, rooms.are_kept_by_server = new
+                self._set("rooms", list(new))
+
+    def draft(self, view: str) -> str:
+        """Return what the user has typed in a view and not sent."""
+        return self._contents.rooms.drafts.get(view, "")
+
+    def keep_draft(self, view: str, draft: str) -> None:
+        """Note what the user has typed in a view, at most ``MAX_DRAFT`` characters; "": nothing."""
+        with self._lock:
+            if draft != self.draft(view):
+                self._put("drafts", view, self._contents.rooms.set_draft(view, draft))
+
+    def notify(self, view: str) -> NotifyLevel | None:
+        """Return of which messages of a view the user wants to be notified; None: as everywhere."""
+        return self._contents.rooms.notify.get(view)
+
+    def keep_notify(self, view: str, level: NotifyLevel | None) -> None:
+        """Note of which messages of a view the user wants to be notified; None: as everywhere."""
+        with self._lock:
+            self._contents.rooms.set_notify(view, level)
+            self._put("notify", view, level)
+
+    def read(self, view: str) -> LogPlace | None:
+        """Return how far the user has read a view, or None."""
+        return self._contents.rooms.read.get(view)
+
+    def keep_read(self, view: str, place: LogPlace) -> None:
+        """Note how far the user has read a view."""
+        with self._lock:
+            if place != self.read(view):
+                self._contents.rooms.set_read(view, place)
+                self._put("read", view, place)
+
+    # Lines
 
     def keep(self, line: UnansweredLine) -> None:
         """Remember a line until ``drop``."""
@@ -118,6 +175,8 @@ class Memory:
         with self._lock:
             self._drop([nonce])
 
+    # Uploads
+
     def uploads(self) -> list[PendingUpload]:
         """Return the uploads that have not ended, oldest first."""
         with self._lock:
@@ -135,6 +194,8 @@ class Memory:
         with self._lock:
             if self._contents.uploads.pop(nonce, None) is not None:
                 self._change("ended", [nonce])
+
+    # The file
 
     def save(self) -> None:
         """Write the changes, if there is a file. Raises StateFileError; the changes then wait for the next call."""
@@ -170,6 +231,17 @@ class Memory:
     def _change(self, kind: str, values: Iterable[Any]) -> None:
         if self._file is not None:
             self._record.setdefault(kind, []).extend(values)
+
+    def _put(self, kind: str, name: str, value: object) -> None:
+        if self._file is not None:
+            # Behind what the record has, as in the contents: the order says which is the oldest.
+            values = self._record.setdefault(kind, {})
+            values.pop(name, None)
+            values[name] = value
+
+    def _set(self, kind: str, value: object) -> None:
+        if self._file is not None:
+            self._record[kind] = value
 
     def _forget_changes(self) -> None:
         self._record: dict[str, Any] = {}

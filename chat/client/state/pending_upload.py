@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class PendingUpload(NamedTuple):
-    """Name the file that is sent as the message with ``nonce``, to everyone or to the user ``to``.
+    """Name the file that is sent as the message with ``nonce``, to the user ``to`` or to everyone in ``room``.
 
     ``kind`` is the type of the message. ``size`` (bytes) and ``modified`` (nanoseconds since 1970) tell whether the
     file at ``path`` is still the same.
@@ -18,3 +18,4 @@ class PendingUpload(NamedTuple):
     to: str | None
     size: int
     modified: int
+    room: str | None = None

@@ -13,7 +13,14 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from chat.client.state.contents import Contents, DamagedState, StateOwner, encode_whole, parse_whole
+from chat.client.state.contents import (
+    Contents,
+    DamagedState,
+    StateOwner,
+    encode_whole,
+    is_of_this_version,
+    parse_whole,
+)
 from chat.client.state.errors import StateFileError, StateInUse
 from chat.files.home import NoHome
 from chat.files.opening import NotAFile
@@ -160,7 +167,7 @@ def _read(
             f"{path} is the state of {found.user!r} at {found.server}, not of {owner.user!r} at {owner.server}. "
             "Give another file."
         )
-    if data.count(b"\n") > 2 or not data.endswith(b"\n"):
+    if data.count(b"\n") > 2 or not data.endswith(b"\n") or not is_of_this_version(data):
         file.replace(contents)
     return file, contents
 

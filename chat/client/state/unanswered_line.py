@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal, NamedTuple, TypeAlias
 
-from chat.client.state.places import MAILBOX, ROOM, LogKey, LogPlace
+from chat.client.state.places import LogKey, LogPlace, log_of
 
 # What proves to the server that a line is ours: the user's account, or the device. "nothing": nothing does.
 Author: TypeAlias = Literal["account", "device", "nothing"]
@@ -23,7 +23,9 @@ class FirstSending(NamedTuple):
 
 
 class UnansweredLine(NamedTuple):
-    """Hold a text that the server has not answered. ``to`` is None for a text to everyone.
+    """Hold a text that the server has not answered.
+
+    ``to`` is None for a text to everyone in ``room``, the name of a room; None: the default room.
 
     ``sent_at`` is when the user sent it, in UTC; ``first`` is None until the client has handed it to a connection.
     ``is_perhaps``: nobody can find out whether the line was said, so only the user can say it again.
@@ -35,18 +37,14 @@ class UnansweredLine(NamedTuple):
     sent_at: datetime
     first: FirstSending | None = None
     is_perhaps: bool = False
+    room: str | None = None
 
     @property
     def log(self) -> LogKey:
         """The log that the line belongs to."""
-        return log_of(self.to)
+        return log_of(self.to, self.room)
 
     @property
     def place(self) -> LogPlace | None:
         """The place of the log before the line was first sent; None if it is not known."""
         return None if self.first is None else self.first.place
-
-
-def log_of(to: str | None) -> LogKey:
-    """Return the log of a message with the recipient ``to``."""
-    return ROOM if to is None else MAILBOX

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
+import ujson
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,17 +17,22 @@ from chat.client.state import state_file
 from chat.client.state.contents import DamagedState, StateOwner, parse_whole
 from chat.client.state.errors import StateFileError, StateInUse
 from chat.client.state.finding import open_default, open_given, owner_of
+from chat.client.state.kept_rooms import MAX_DRAFT, MAX_DRAFTS, MAX_ROOMS, MAX_VIEWS
 from chat.client.state.memory import Memory
 from chat.client.state.pending_upload import PendingUpload
-from chat.client.state.places import MAILBOX, ROOM, LogPlace
+from chat.client.state.places import MAILBOX, ROOM, LogPlace, room_log
 from chat.client.state.unanswered_line import FirstSending, UnansweredLine
+from chat.protocol.names import name_key
 
 BOB = owner_of("chat.example:8080", "Bob")
+DEV, DEN = room_log("Dev"), room_log("den")
 NOW = datetime(2026, 11, 29, 5, 0, 0, 123456, tzinfo=timezone.utc)
 
 
-def line(nonce: str, text: str = "hi", to: str | None = None) -> UnansweredLine:
-    return UnansweredLine(nonce, text, to, NOW)
+def line(
+    nonce: str, text: str = "hi", to: str | None = None, room: str | None = None
+) -> UnansweredLine:
+    return UnansweredLine(nonce, text, to, NOW, room=room)
 
 
 def sending(seq: int) -> FirstSending:
@@ -35,8 +41,10 @@ def sending(seq: int) -> FirstSending:
 
 def state_of(memory: Memory) -> tuple[object, ...]:
     accounts = [memory.account(f"n{number}") for number in range(10)]
-    places = memory.place(ROOM), memory.place(MAILBOX)
-    return memory.device, places, memory.lines(), memory.uploads(), accounts
+    places = [memory.place(log) for log in (ROOM, MAILBOX, DEV, DEN)]
+    views = [(memory.draft(log), memory.notify(log), memory.read(log)) for log in (ROOM, DEV)]
+    rooms = memory.rooms, memory.rooms_are_kept_by_server, views
+    return memory.device, places, memory.lines(), memory.uploads(), accounts, rooms
 
 
 steps = st.lists(
@@ -49,6 +57,11 @@ steps = st.lists(
         st.tuples(st.just("know"), st.integers(0, 9)),
         st.tuples(st.just("upload"), st.integers(0, 9)),
         st.tuples(st.just("end"), st.integers(0, 9)),
+        st.tuples(st.just("rooms"), st.integers(0, 9)),
+        st.tuples(st.just("leave"), st.integers(0, 9)),
+        st.tuples(st.just("draft"), st.integers(0, 9)),
+        st.tuples(st.just("notify"), st.integers(0, 9)),
+        st.tuples(st.just("read"), st.integers(0, 9)),
         st.tuples(st.just("save"), st.just(0)),
     ),
     max_size=30,
@@ -60,7 +73,8 @@ def do(memory: Memory, step: str, number: int, kept: set[str]) -> None:
     nonce = f"n{number}"
     if step == "keep" and nonce not in kept:
         kept.add(nonce)
-        memory.keep(line(nonce, "tränen\n\"'", "eve" if number % 2 else None))
+        to, room = ((None, None), ("eve", None), (None, "Dev"))[number % 3]
+        memory.keep(line(nonce, "tränen\n\"'", to, room))
     elif step == "sent":
         memory.note_sent([nonce, "unknown"], sending(number))
     elif step == "mark":
@@ -68,17 +82,33 @@ def do(memory: Memory, step: str, number: int, kept: set[str]) -> None:
     elif step == "drop":
         memory.drop(nonce)
     elif step == "move":
-        memory.move(MAILBOX if number % 2 else ROOM, LogPlace("e", number))
+        memory.move((ROOM, MAILBOX, DEV, DEN)[number % 4], LogPlace("e", number))
     elif step == "know":
         memory.know(nonce, None if memory.account(nonce) else "a")
     elif step == "upload" and f"u{number}" not in kept:
         kept.add(f"u{number}")
-        to = "eve" if number % 2 else None
-        memory.keep_upload(PendingUpload(f"u{number}", "/tmp/ä\n", 8, to, number, 10**18))
+        to, room = ((None, None), ("eve", None), (None, "Dev"))[number % 3]
+        memory.keep_upload(PendingUpload(f"u{number}", "/tmp/ä\n", 8, to, number, 10**18, room))
     elif step == "end":
         memory.end_upload(f"u{number}")
     elif step == "save":
         memory.save()
+    else:
+        change_rooms(memory, step, number)
+
+
+def change_rooms(memory: Memory, step: str, number: int) -> None:
+    view = DEV if number % 2 else ROOM
+    if step == "rooms":
+        memory.keep_rooms(["Dev", "den", "straße"][number % 4 :], by_server=number > 4)
+    elif step == "leave":
+        memory.leave(DEV if number % 2 else DEN)
+    elif step == "draft":
+        memory.keep_draft(view, "" if number < 3 else f"a line\nand {number}")
+    elif step == "notify":
+        memory.keep_notify(view, (None, "all", "mentions", "none")[number % 4])
+    elif step == "read":
+        memory.keep_read(view, LogPlace("e", number, NOW.isoformat()))
 
 
 @given(steps, st.integers(0, 3), st.data())
@@ -192,7 +222,8 @@ def test_clients_that_open_and_replace_the_file_never_share_it(
     [
         b"not JSON\n",
         b"[1]\n",
-        b'{"chat-client-state":2,"server":"s","user":"u","device":"d"}\n',
+        b'{"chat-client-state":3,"server":"s","user":"u","device":"d"}\n',
+        b'{"chat-client-state":"2","server":"s","user":"u","device":"d"}\n',
         b'{"chat-client-state":1,"server":"s","user":"u","device":"short"}\n',
         b'{"chat-client-state":1}\n',
         b"\xff\xfe\n",
@@ -215,8 +246,21 @@ def test_a_damaged_file_is_set_aside_and_said(tmp_path: Path, damage: bytes) -> 
     [
         b'{"drop":["n"]}',
         b'{"add":[["n"]]}',
-        b'{"add":[[1,"t",null,"2026-01-01T00:00:00+00:00"]]}',
-        b'{"add":[["n","t",null,"then"]]}',
+        b'{"add":[[1,"t",null,"2026-01-01T00:00:00+00:00",null]]}',
+        b'{"add":[["n","t",null,"then",null]]}',
+        b'{"add":[["n","t",null,"2026-01-01T00:00:00+00:00",1]]}',
+        b'{"add":[["n","t","eve","2026-01-01T00:00:00+00:00","dev"]]}',
+        b'{"add":[["n","t",null,"2026-01-01T00:00:00+00:00"]]}',
+        b'{"uploads":[["n","/p",8,null,1,1]]}',
+        b'{"rooms":["dev"]}',
+        b'{"rooms":[["dev"],1]}',
+        b'{"rooms":[[""],true]}',
+        b'{"rooms":[[1],true]}',
+        b'{"rooms":[%b,true]}' % ujson.dumps(["dev"] * (MAX_ROOMS + 1)).encode(),
+        b'{"drafts":{"lobby":1}}',
+        b'{"drafts":{"lobby":"%b"}}' % (b"x" * (MAX_DRAFT + 1)),
+        b'{"notify":{"lobby":"loud"}}',
+        b'{"read":{"lobby":["e",-1,null]}}',
         b'{"places":{"kitchen":["e",1,null]}}',
         b'{"places":{"lobby":["e",-1,null]}}',
         b'{"places":[]}',
@@ -224,7 +268,7 @@ def test_a_damaged_file_is_set_aside_and_said(tmp_path: Path, damage: bytes) -> 
     ],
 )
 def test_a_record_that_makes_no_sense_is_damage(record: bytes) -> None:
-    first = b'{"chat-client-state":1,"server":"s","user":"u","device":"%b"}\n' % (b"d" * 22)
+    first = b'{"chat-client-state":2,"server":"s","user":"u","device":"%b"}\n' % (b"d" * 22)
     assert parse_whole(first)[0] == StateOwner("s", "u")
     with pytest.raises(DamagedState):
         parse_whole(first + record + b"\n")
@@ -268,3 +312,87 @@ def test_a_full_disk_loses_no_change(tmp_path: Path, monkeypatch: pytest.MonkeyP
     memory.keep(line("n2"))
     memory.close()
     assert open_given(tmp_path / "bob", BOB).memory.lines() == [line("n1"), line("n2")]
+
+
+# Written by the client of the version before, which knew no rooms.
+BEFORE_ROOMS = (
+    b'{"chat-client-state":1,"server":"chat.example:8080","user":"bob","device":"dddddddddddddddddddddddddddddddd"}\n'
+    b'{"places":{"lobby":["e",7,"2026-11-29T05:00:00.000000Z"]},"add":[["n1","hi",null,"2026-11-29T05:00:00.123456+00:00"],'
+    b'["n2","you","eve","2026-11-29T05:00:00.123456+00:00"]],"sent":[["device",["e",7,"2026-11-29T05:00:00.000000Z"],["n1"]]],'
+    b'"perhaps":["n2"],"accounts":{"eve":"a"},"uploads":[["u1","/tmp/a",8,null,3,1000000000000000000]]}\n'
+    b'{"places":{"private":["e",3,null]},"drop":["n2"]}\n'
+    b'{"add":[["torn'
+)
+
+
+def test_a_file_of_the_version_before_is_converted(tmp_path: Path) -> None:
+    path = tmp_path / "bob"
+    path.write_bytes(BEFORE_ROOMS)
+    for _ in range(2):  # the second time it is a file of this version
+        opened = open_given(path, BOB)
+        memory = opened.memory
+        assert opened.warning is None
+        assert memory.device == "d" * 32
+        assert memory.place(ROOM) == LogPlace("e", 7, "2026-11-29T05:00:00.000000Z")
+        assert memory.place(MAILBOX) == LogPlace("e", 3)
+        first = FirstSending(LogPlace("e", 7, "2026-11-29T05:00:00.000000Z"), "device")
+        assert memory.lines() == [UnansweredLine("n1", "hi", None, NOW, first)]
+        assert memory.uploads() == [PendingUpload("u1", "/tmp/a", 8, None, 3, 10**18)]
+        assert memory.account("eve") == "a"
+        assert memory.rooms == ()
+        memory.close()
+        assert path.read_bytes().startswith(b'{"chat-client-state":2,')
+
+
+@pytest.mark.parametrize("record", [b'{"add":[1]}', b'{"uploads":1}', b'{"add":[["n"]]}'])
+def test_a_damaged_file_of_the_version_before(record: bytes) -> None:
+    with pytest.raises(DamagedState):
+        parse_whole(BEFORE_ROOMS[: BEFORE_ROOMS.index(b"\n") + 1] + record + b"\n")
+
+
+def test_what_is_remembered_of_rooms_is_bounded(tmp_path: Path) -> None:
+    """A hostile server names rooms without end, and a user types without end."""
+    memory = open_given(tmp_path / "bob", BOB).memory
+    memory.move(ROOM, LogPlace("e", 1))
+    memory.move(MAILBOX, LogPlace("e", 1))
+    memory.keep_rooms(["x" * 1000, *(f"room{number}" for number in range(1000))], by_server=False)
+    for number in range(1000):
+        view = room_log(f"room{number}")
+        memory.move(view, LogPlace("e", number))
+        memory.keep_draft(view, "x" * 2 * MAX_DRAFT)
+        memory.keep_notify(view, "none")
+        memory.keep_read(view, LogPlace("e", number))
+        memory.save()
+    memory.close()
+    assert (tmp_path / "bob").stat().st_size < 6 * 1024**2
+    again = open_given(tmp_path / "bob", BOB).memory
+    logs = [room_log(f"room{number}") for number in range(1000)]
+    assert again.rooms == tuple(f"room{number}" for number in range(MAX_ROOMS))
+    assert [log for log in logs if again.place(log)] == logs[-MAX_ROOMS:]
+    assert None not in (again.place(ROOM), again.place(MAILBOX))
+    assert [log for log in logs if again.draft(log)] == logs[-MAX_DRAFTS:]
+    assert [log for log in logs if again.notify(log)] == logs[-MAX_VIEWS:]
+    assert [log for log in logs if again.read(log)] == logs[-MAX_VIEWS:]
+
+
+NAMES = (
+    "dev",
+    "DEV",
+    "straße",
+    "strasse",
+    "STRASSE",
+    "ﾊﾝ",
+    "ハン",
+    "ΣΑΣ",
+    "σας",
+    "İ",
+    "ǅ",
+    "Ω",
+    "\u2126",
+)
+
+
+def test_rooms_are_told_apart_as_the_server_does_it() -> None:
+    for one in NAMES:
+        for other in NAMES:
+            assert (room_log(one) == room_log(other)) is (name_key(one) == name_key(other))
