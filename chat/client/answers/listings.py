@@ -1,7 +1,8 @@
-"""Read the answers of a server that are lists: the user's devices, and the users whom they block."""
+"""Read the answers of a server that are lists: the user's devices, names of users, and rooms."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -20,6 +21,16 @@ class KnownDevice(NamedTuple):
     is_this: bool = False
 
 
+class ListedRoom(NamedTuple):
+    """A room in a server's list: its name and kind, its topic, how many users are in it, and whether this user is."""
+
+    name: str
+    kind: str | None = None
+    topic: str | None = None
+    here: int | None = None
+    is_joined: bool = False
+
+
 def read_devices(answer: str) -> tuple[KnownDevice, ...] | None:
     """Return the devices in the answer to ``devices``; None for an answer of another form."""
     found: list[KnownDevice] = []
@@ -32,11 +43,30 @@ def read_devices(answer: str) -> tuple[KnownDevice, ...] | None:
 
 
 def read_names(answer: str) -> tuple[str, ...] | None:
-    """Return the names in the answer to ``blocks``; None for an answer of another form."""
+    """Return the names in the answer to ``blocks`` or ``names``; None for an answer of another form."""
     entries = _array(answer)
     if entries is None or not all(isinstance(entry, str) for entry in entries):
         return None
     return tuple(entries)
+
+
+def read_rooms(answer: str) -> tuple[ListedRoom, ...] | None:
+    """Return the rooms in the answer to ``rooms``; None for an answer of another form."""
+    entries = _array(answer)
+    if entries is None or not all(isinstance(entry, dict) for entry in entries):
+        return None
+    return tuple(_room(entry) for entry in entries if isinstance(entry.get("room"), str))
+
+
+def _room(entry: Mapping[str, Any]) -> ListedRoom:
+    kind, topic, here = entry.get("kind"), entry.get("topic"), entry.get("here")
+    return ListedRoom(
+        entry["room"],
+        kind if isinstance(kind, str) else None,
+        topic if isinstance(topic, str) else None,
+        here if type(here) is int else None,
+        entry.get("joined") is True,
+    )
 
 
 def _array(answer: str) -> list[Any] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from chat.client.attention.names_in_texts import fold
-from chat.client.connection.session_state import MAX_USERNAME
+from chat.client.connection.session.known_rooms import MAX_USERNAME
 
 
 def folded(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from chat.client.connection.connection import Connection
@@ -31,12 +32,14 @@ def connect_through(
     timeout: float = 30.0,
     in_flight: InFlight | None = None,
     device: str | None = None,
+    rooms: Sequence[str] | None = None,
 ) -> Connection:
     """Connect through ``connector``, which several sessions may use one after the other. Otherwise like ``connect``.
 
     ``saver`` saves attachments that come with their messages; several sessions may share it. ``save_directory`` is the
     default directory of ``fetch``. ``in_flight`` is the table of messages of a queue that outlives the connection.
     ``device`` is the secret of this device, sent only where nobody on the way can read it.
+    ``rooms`` are to be joined with the login; None: the program does not know rooms.
     """
     link, original, has_device = log_in(
         connector,
@@ -48,11 +51,12 @@ def connect_through(
         session=session,
         replay=replay,
         device=device,
+        rooms=rooms,
     )
     in_flight = in_flight if in_flight is not None else InFlight()
     connection = Connection(
         link,
-        SessionState(username, in_flight, original=original),
+        SessionState(username, in_flight, original=original, wanted=rooms or ()),
         in_flight,
         Transfers(connector, in_flight, timeout),
         connector.runtime,

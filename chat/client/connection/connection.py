@@ -1,4 +1,4 @@
-"""The connection of one user to one room, in blocking style."""
+"""The connection of one user, in blocking style."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from chat.client.connection.events import Attachment, Event, MessagePage, Notice, Welcome
 from chat.client.connection.in_flight import InFlight, Place
-from chat.client.connection.incoming import MAX_IN_MEMORY, Incoming
+from chat.client.connection.incoming import Incoming
 from chat.client.connection.link import Link
 from chat.client.connection.liveness import Liveness, Silence
 from chat.client.connection.outgoing import (
@@ -27,7 +27,8 @@ from chat.client.connection.queries.pages import Pages
 from chat.client.connection.receipts import Receipt, Status, new_nonce
 from chat.client.connection.saver import Saver
 from chat.client.connection.saving import FileSink, given_path
-from chat.client.connection.session_state import SessionFacts, SessionState
+from chat.client.connection.session_facts import SessionFacts
+from chat.client.connection.session_state import SessionState
 from chat.client.connection.transfers import Progress, Transfers
 from chat.client.errors import ConnectionLost, Dismissed, explain
 from chat.client.runtime.cancellation import Cancellation
@@ -80,11 +81,6 @@ class Connection(SessionFacts, EarlierMessages):
         self._farewell = "The server closed the connection."
 
     # The connection itself
-
-    @property
-    def most_inline(self) -> int:
-        """Bytes of the largest file that goes over this connection. Larger files go over transfer connections."""
-        return min(self.limits.inline, MAX_IN_MEMORY)
 
     @property
     def is_private(self) -> bool:
@@ -187,16 +183,23 @@ class Connection(SessionFacts, EarlierMessages):
 
     # Sending
 
-    def send_text(self, text: str, to: str | None = None, *, nonce: str | None = None) -> Receipt:
-        """Send a text of at most ``limits.max_text`` bytes (see ``split_text``) to everyone, or to one user.
+    def send_text(
+        self,
+        text: str,
+        to: str | None = None,
+        *,
+        room: str | None = None,
+        nonce: str | None = None,
+    ) -> Receipt:
+        """Send a text of at most ``limits.max_text`` bytes (see ``split_text``) to a room, or to one user.
 
-        ``nonce`` is for a message that is sent again after a lost connection: pass ``Receipt.nonce`` of the lost
-        message. None makes a new nonce.
+        ``room`` is the name of a room that this user is in; None: the default room. ``nonce`` is for a message that is
+        sent again after a lost connection: pass ``Receipt.nonce`` of the lost message. None makes a new nonce.
         """
-        check_recipient(to, original=self._original)
+        check_recipient(to, room, original=self._original)
         content = encode_text(text, self.limits.max_text)
         receipt = self._in_flight.receipt(self._runtime.event, MessageType.UTF8, nonce)
-        receipt.text, receipt.to = text, to
+        receipt.text, receipt.to, receipt.room = text, to, room
         self._send(receipt, content)
         return receipt
 
@@ -207,6 +210,7 @@ class Connection(SessionFacts, EarlierMessages):
         kind: MessageType = MessageType.FILE,
         filename: str | None = None,
         to: str | None = None,
+        room: str | None = None,
         progress: Progress | None = None,
         cancel: Cancellation | None = None,
         nonce: str | None = None,
@@ -216,15 +220,15 @@ class Connection(SessionFacts, EarlierMessages):
         A file with more than ``limits.inline`` bytes goes over a separate connection, so that texts need not wait for
         it. The call then returns once the server has answered; the receipt has the outcome. Also raises
         TransferFailed, TransferCancelled. ``progress`` is called with the bytes sent and the bytes in all.
-        ``nonce``: see ``send_text``.
+        ``room`` and ``nonce``: see ``send_text``.
         """
         if kind not in ATTACHMENTS:
             raise ValueError(f"invalid kind {kind!r}: expected FILE, IMAGE or VOICE")
-        check_recipient(to, original=self._original)
+        check_recipient(to, room, original=self._original)
         with open_source(source, filename) as found:
             check_size(found, self.limits.max_file, original=self._original)
             receipt = self._in_flight.receipt(self._runtime.event, kind, nonce)
-            receipt.filename, receipt.to = found.filename, to
+            receipt.filename, receipt.to, receipt.room = found.filename, to, room
             if found.size > self.most_inline:
                 self._transfers.upload(receipt, found, progress, cancel)
                 return receipt

@@ -273,13 +273,15 @@ class EnteredRoom(Struct):
 class LeftRoom(Struct):
     """This user is not in a room any more. Without a ``receipt``, it was not this connection that left it.
 
-    ``reason`` is a value of ``notices.LeaveReason``.
+    ``reason`` is a value of ``notices.LeaveReason``. If an owner removed the user, or the room is gone, ``sentence``
+    says so.
     """
 
     room: str
     timestamp: datetime
     reason: str | None = None
     receipt: Receipt | None = field(default=None, compare=False, repr=False)
+    sentence: str | None = None
 
 
 class TopicChanged(Struct):

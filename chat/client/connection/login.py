@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 from chat.client.connection.link import Link, open_link
@@ -81,12 +82,14 @@ def log_in(
     session: str | None = None,
     replay: int = 0,
     device: str | None = None,
+    rooms: Sequence[str] | None = None,
 ) -> LoggedIn:
     """Connect and log in within ``timeout`` seconds. The link's reader keeps this deadline.
 
     The time does not include the question whether to trust the server, nor the probe before it. ``session`` replaces
     an older session of the same user. ``replay`` asks for so many of the last messages; an original server has none.
-    ``device`` is the secret of this device: it is left out where anybody on the way could read it.
+    ``device`` is the secret of this device: it is left out where anybody on the way could read it. ``rooms`` are to
+    be joined with the login; None: the program does not know rooms.
     Raises ConnectError, LoginRefused. If anybody on the way could read ``password``, raises LoginRefused before a byte
     is sent.
 
@@ -101,6 +104,7 @@ def log_in(
         password=password,
         status=True,
         replay=replay or None,
+        join=None if rooms is None else tuple(rooms),
     )
     header = _encode(login)
     private = None if device is None else _encode(login._replace(device=device))
@@ -143,9 +147,10 @@ def _encode(login: LoginHeader) -> bytes:
     except LocalProtocolError:  # a lone surrogate, from a command line that is not UTF-8
         raise LoginRefused(Refusal.BAD_USERNAME.value, "A name must be valid UTF-8.") from None
     if len(header) > MAX_HEADER_SIZE:
-        sentence = (
-            f"The name or the password is too long: the limit is {byte_count(MAX_HEADER_SIZE)}."
-        )
+        too_long = "The name or the password is too long"
+        if login.join:
+            too_long = "The names of the user and of the rooms, or the password, are too long"
+        sentence = f"{too_long}: the limit is {byte_count(MAX_HEADER_SIZE)}."
         raise LoginRefused(Refusal.BAD_USERNAME.value, sentence)
     return header
 

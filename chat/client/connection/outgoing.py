@@ -11,7 +11,7 @@ from typing import BinaryIO, NamedTuple
 
 from chat.client.connection.receipts import Receipt
 from chat.client.errors import NotSent, NotSupported, TransferFailed, explain
-from chat.protocol.commands import Command
+from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import MAX_HEADER_SIZE, MessageType
 from chat.protocol.errors import LocalProtocolError
 from chat.protocol.filenames import DEFAULT_FILENAME, clean_filename
@@ -19,6 +19,19 @@ from chat.protocol.headers import ClientHeader, encode_client_header
 from chat.sizes import over_limit
 
 _PIECE = 256 * 1024
+_ABOUT_ROOMS = frozenset(
+    verb.value
+    for verb in (
+        Verb.JOIN,
+        Verb.PART,
+        Verb.ROOMS,
+        Verb.NAMES,
+        Verb.TOPIC,
+        Verb.INVITE,
+        Verb.REMOVE,
+        Verb.ROOM,
+    )
+)
 # To pathlib an empty path is the current directory, which no user means.
 NO_PATH = "The path is empty: expected the path of a file."
 
@@ -85,6 +98,7 @@ def encode_header(receipt: Receipt, *, raw: bool, offset: int = 0) -> bytes:
                 receipt.nonce,
                 offset=offset,
                 command=receipt.command,
+                room=receipt.room,
             )
         )
     except LocalProtocolError:
@@ -92,11 +106,13 @@ def encode_header(receipt: Receipt, *, raw: bool, offset: int = 0) -> bytes:
             raise NotSent(
                 "The command is not valid Unicode: it contains half of a surrogate pair."
             ) from None
+        if receipt.to is None:
+            raise NotSent(f"{receipt.room!r} is not a valid name of a room.") from None
         raise NotSent(f"{receipt.to!r} is not a valid user name.") from None
     if len(header) > MAX_HEADER_SIZE and receipt.command is not None:
         raise NotSent("The command is too long.")
     if len(header) > MAX_HEADER_SIZE:
-        raise NotSent("The user name is too long.")
+        raise NotSent("The name is too long.")
     return header
 
 
@@ -139,16 +155,24 @@ class Source(NamedTuple):
             yield piece
 
 
-def check_recipient(to: str | None, *, original: bool) -> None:
-    """Raise NotSupported for a private message to an ``original`` server."""
+def check_recipient(to: str | None, room: str | None = None, *, original: bool) -> None:
+    """Raise NotSupported for a private message, or one to a ``room``, to an ``original`` server.
+
+    Raises ValueError for a message to a user and to a room.
+    """
+    if to is not None and room is not None:
+        raise ValueError("a message goes to a room or to one user, not to both")
     if to is not None and original:
         raise NotSupported("This server is an original one, which has no private messages.")
+    if room is not None and original:
+        raise NotSupported("This server is an original one, which has no rooms.")
 
 
 def check_command(command: Command, *, original: bool, is_private: bool) -> None:
     """Raise NotSupported for an ``original`` server, NotSent for a password on a connection that is not private."""
     if original:
-        raise NotSupported("This server is an original one, which takes no commands.")
+        lacks = "has no rooms" if command.verb in _ABOUT_ROOMS else "takes no commands"
+        raise NotSupported(f"This server is an original one, which {lacks}.")
     is_secret = command.password is not None or command.new_password is not None
     if is_secret and not is_private:
         raise NotSent("The connection is not encrypted, so no password is sent.")

@@ -35,10 +35,12 @@ def new_nonce() -> str:
 class Receipt:
     """The handle of one message, with its status and its answer.
 
-    ``text`` is None for an attachment, ``filename`` is None for a text; both are None for a command. ``refusal`` is the
-    server's sentence and ``code`` the notice's code, once ``status`` is REFUSED. ``answer`` is the server's sentence
-    about a command that is ACCEPTED, which means executed. ``nonce`` identifies the message. A message that is sent
-    again over another connection keeps its nonce. An original server never sees the nonce.
+    ``text`` is None for an attachment, ``filename`` is None for a text; both are None for a command. ``to`` is a user,
+    ``room`` the name of a room, as the program wrote it; both are None for a message to the default room. ``refusal``
+    is the server's sentence and ``code`` the notice's code, once ``status`` is REFUSED. ``answer`` is the server's
+    sentence about a command that is ACCEPTED, which means executed; empty for ``join``. ``nonce`` identifies the
+    message. A message that is sent again over another connection keeps its nonce. An original server never sees the
+    nonce.
     """
 
     # Whether InFlight keeps the receipt when the answer comes, until a queue removes it.
@@ -59,6 +61,7 @@ class Receipt:
         to: str | None = None,
         nonce: str | None = None,
         command: Command | None = None,
+        room: str | None = None,
     ) -> None:
         self.is_ours = False  # a ping of the connection; the user does not see its answer
         self.command = command
@@ -66,6 +69,7 @@ class Receipt:
         self.text = text
         self.filename = filename
         self.to = to
+        self.room = room
         self.nonce = nonce if nonce is not None else new_nonce()
         self.status = Status.WAITING
         self.code: str | None = None

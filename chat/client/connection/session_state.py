@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime, timezone
 
 from chat.client.connection.events import (
     Attachment,
+    EnteredRoom,
     Event,
     Joined,
     Left,
@@ -19,12 +21,15 @@ from chat.client.connection.events import (
 )
 from chat.client.connection.in_flight import InFlight
 from chat.client.connection.receipts import Receipt, Status
-from chat.client.connection.welcome import read_welcome
+from chat.client.connection.session.known_rooms import KnownRooms
+from chat.client.connection.session.room_frames import ROOM_NOTICES, RoomFrames
+from chat.client.connection.session.welcome import read_welcome, tells_users
 from chat.protocol.descriptor import ATTACHMENTS, MessageType
 from chat.protocol.errors import HeaderError
 from chat.protocol.filenames import clean_filename
 from chat.protocol.headers import ServerHeader
 from chat.protocol.notices import NoticeCode
+from chat.structs import replace
 
 # An original server closes the connection at any frame over 16 KiB.
 ORIGINAL_MAX_CONTENT = 16 * 1024
@@ -45,28 +50,40 @@ _UNSOLICITED = frozenset(
 _OUR_LENGTH = len("2026-01-01T00:00:00.000000Z")  # of the timestamps that our server writes
 ORIGINAL_LIMITS = Limits(ORIGINAL_MAX_CONTENT, ORIGINAL_MAX_CONTENT, ORIGINAL_MAX_CONTENT)
 
-# Limits of the known names: ten times the users of a full room, and characters of each name. A hostile server could
-# otherwise fill the memory.
-MAX_USERS = 100_000
-MAX_USERNAME = 256
-
 
 class SessionState:
-    """The state of one session. ``username`` is the requested name until the welcome tells how the server writes it."""
+    """The state of one session. ``username`` is the requested name until the welcome tells how the server writes it.
 
-    def __init__(self, username: str, in_flight: InFlight, *, original: bool) -> None:
+    ``wanted`` are the rooms of the login: an ``original`` server has none.
+    """
+
+    def __init__(
+        self,
+        username: str,
+        in_flight: InFlight,
+        *,
+        original: bool,
+        wanted: Sequence[str] = (),
+    ) -> None:
         self.username = username
         self.server: str | None = None
         self.session: str | None = None
         self.limits = ORIGINAL_LIMITS if original else Limits()
         self.motd: str | None = None
         self.can_search = False
-        self.users: dict[str, None] = {}  # a set that keeps its order
+        self.rooms = KnownRooms()
         self.registered: set[str] = set()
         self.moderators: set[str] = set()
         self._in_flight = in_flight
         self._original = original
+        self._wanted = wanted
         self._announced = False
+        self._room_frames = RoomFrames(self.rooms)
+
+    @property
+    def users(self) -> dict[str, None]:
+        """The users in the default room: a set that keeps its order."""
+        return self.rooms.default.users
 
     def is_own(self, header: ServerHeader) -> bool:
         """Return whether this user sent the frame."""
@@ -88,10 +105,14 @@ class SessionState:
             if header.notice is not None:
                 return self._take_notice(header, header.notice, timestamp, content)
             return self._said(header, timestamp, content)
+        if kind is MessageType.LOGIN and header.room is not None:
+            return self._room_frames.joined(header.room, header, timestamp, own=self.is_own(header))
         if kind is MessageType.LOGIN:
             return self._enter(header, timestamp, content)
+        if kind is MessageType.LOGOUT and header.room is not None:
+            return self._room_frames.left(header.room, header, timestamp, own=self.is_own(header))
         if kind is MessageType.LOGOUT:
-            self.users.pop(header.sender, None)
+            self.rooms.miss(self.rooms.default, header.sender)
             self._note_status(header.sender, registered=False, moderator=False)
             return Left(header.sender, timestamp, header.reason)
         raise HeaderError(
@@ -102,9 +123,17 @@ class SessionState:
         text = content.decode(errors="replace")  # an original server passes on any bytes
         sender, seq, nonce = header.sender, header.seq, header.nonce
         if sender != self.username and header.replay is None and header.to is None:
-            # A fast path: a text that somebody else says to everyone now.
-            self._see(sender)
-            return Text(sender, timestamp, text, seq=seq, nonce=nonce, answers=header.answers)
+            # A fast path: a text that somebody else says in a room now.
+            self._hear(sender, header.room)
+            return Text(
+                sender,
+                timestamp,
+                text,
+                seq=seq,
+                nonce=nonce,
+                answers=header.answers,
+                room=header.room,
+            )
         receipt = self._accept(header)
         return Text(
             sender,
@@ -121,28 +150,45 @@ class SessionState:
             self._is_elsewhere(header, receipt),
             bool(header.waiting),
             header.account,
+            header.room,
         )
 
     def _enter(self, header: ServerHeader, timestamp: datetime, content: bytes) -> Event:
         name = header.sender
         if self._announced or not _may_be_same(name, self.username):
-            self._see(name)
+            self.rooms.see(self.rooms.default, name)
             registered, moderator = bool(header.registered), bool(header.moderator)
             self._note_status(name, registered=registered, moderator=moderator)
             return Joined(name, timestamp, registered, moderator)
         self._announced = True
         self.username = name
         welcome = Welcome(name, timestamp, (name,), limits=self.limits)
+        is_listed = True
         if content and not self._original:
             welcome = read_welcome(content, welcome)
-        for user in welcome.users:
-            self._see(user)
+            is_listed = welcome.here is None or tells_users(content)
+        elif self._original:
+            none = NoticeCode.NO_SUCH_ROOM.value
+            welcome = replace(welcome, refused=tuple((room, none) for room in self._wanted))
+        self._note_rooms(welcome, is_listed=is_listed)
         self.registered = self.users.keys() & welcome.registered
         self.moderators = self.users.keys() & welcome.moderators
         self.server, self.session = welcome.server, welcome.session
         self.limits, self.motd = welcome.limits, welcome.motd
         self.can_search = welcome.search
         return welcome
+
+    def _note_rooms(self, welcome: Welcome, *, is_listed: bool) -> None:
+        lobby = self.rooms.default
+        if is_listed:
+            for user in welcome.users:
+                self.rooms.see(lobby, user)
+        else:
+            lobby.count(welcome.here or 0)
+        lobby.change_topic(welcome.topic)
+        lobby.history = welcome.history
+        for facts in welcome.rooms:
+            self.rooms.enter(facts)
 
     def _change_status(self, header: ServerHeader, timestamp: datetime) -> StatusChanged:
         name = header.user
@@ -168,16 +214,29 @@ class SessionState:
             return self._change_status(header, timestamp)
         if code == NoticeCode.READ.value and header.seq is not None:
             partner = header.partner if header.private else None
-            return ReadElsewhere(header.seq, timestamp, partner)
-        return self._notice(header, code, timestamp, _text(content))
-
-    def _notice(
-        self, header: ServerHeader, code: str, timestamp: datetime, sentence: str
-    ) -> Notice:
+            return ReadElsewhere(header.seq, timestamp, partner, header.room)
+        if code in ROOM_NOTICES and header.nonce is None:
+            return self._room_frames.told(header, timestamp, _text(content))
         receipt = None
         # Without a nonce, a notice answers the oldest message, unless its code says that it answers none.
         if header.nonce is not None or code not in _UNSOLICITED:
             receipt = self._answered(header.nonce)
+        if code == NoticeCode.DONE.value and receipt is not None and receipt.command is not None:
+            event = self._room_frames.done(receipt, header, timestamp, content)
+            if event is not None:
+                is_list = isinstance(event, EnteredRoom)
+                receipt.settle(Status.ACCEPTED, answer="" if is_list else _text(content))
+                return event
+        return self._notice(header, code, timestamp, _text(content), receipt)
+
+    def _notice(
+        self,
+        header: ServerHeader,
+        code: str,
+        timestamp: datetime,
+        sentence: str,
+        receipt: Receipt | None,
+    ) -> Notice:
         if receipt is not None and code == NoticeCode.DONE.value:
             receipt.settle(Status.ACCEPTED, answer=sentence)
         elif receipt is not None:
@@ -188,6 +247,8 @@ class SessionState:
         )
         tells_epoch = code in (NoticeCode.EPOCH.value, NoticeCode.DONE.value)
         epoch = header.epoch if tells_epoch else None
+        if code == NoticeCode.EPOCH.value and epoch is not None:
+            self.rooms.change_epoch(epoch)
         return Notice(
             code,
             sentence,
@@ -199,7 +260,16 @@ class SessionState:
             bool(header.more),
             header.lost or (),
             header.seq if code == NoticeCode.DONE.value and header.more else None,
+            header.room if header.room is not None else self._room_of(receipt),
         )
+
+    def _room_of(self, receipt: Receipt | None) -> str | None:
+        """Return the room that a message was sent to, as the server writes it, if the user is in it."""
+        sent = receipt.command.room if receipt and receipt.command else receipt and receipt.room
+        if not sent:
+            return None
+        room = self.rooms.find(sent)
+        return sent if room is None else room.name
 
     def _attachment(
         self,
@@ -233,12 +303,14 @@ class SessionState:
             waiting=bool(header.waiting),
             account=header.account,
             sha256=header.sha256 if offered else None,
+            room=header.room,
         )
 
-    def _see(self, name: str) -> None:
-        """Record that ``name`` is in the room."""
-        if has_room_for(name, len(self.users)):
-            self.users[name] = None
+    def _hear(self, name: str, room: str | None) -> None:
+        """Record that ``name`` has spoken, so they are here: an original server does not announce all users."""
+        lobby = self.rooms.default
+        if room is None and lobby.is_listed:
+            self.rooms.see(lobby, name)
 
     def _accept(self, header: ServerHeader) -> Receipt | None:
         """Settle and return the receipt of the message whose echo this frame is; None if it is no echo.
@@ -248,8 +320,7 @@ class SessionState:
         if header.replay:
             return None
         if not self.is_own(header):
-            # An original server does not announce users who were there before.
-            self._see(header.sender)
+            self._hear(header.sender, header.room)
             return None
         receipt = self._answered(header.nonce)
         if receipt is not None:
@@ -270,69 +341,6 @@ class SessionState:
         if nonce is not None:
             return self._in_flight.answered(nonce)
         return self._in_flight.oldest_answered() if self._original else None
-
-
-class SessionFacts:
-    """The facts of a session that a program can ask for. ``original``: the server is, or counts as, an original one."""
-
-    def __init__(self, room: SessionState, *, original: bool) -> None:
-        self._room = room
-        self._original = original
-
-    @property
-    def username(self) -> str:
-        """The name of this user, as the server writes it."""
-        return self._room.username
-
-    @property
-    def users(self) -> list[str]:
-        """The users in the room, this user too. With an original server: the users seen so far."""
-        return list(self._room.users)
-
-    @property
-    def registered(self) -> list[str]:
-        """The users in the room whose name is their account. Empty if the server does not tell."""
-        return [name for name in self._room.users if name in self._room.registered]
-
-    @property
-    def moderators(self) -> list[str]:
-        """The users in the room who may moderate. Empty if the server does not tell."""
-        return [name for name in self._room.users if name in self._room.moderators]
-
-    @property
-    def server(self) -> str | None:
-        """Name and version of the server; None if unknown."""
-        return self._room.server
-
-    @property
-    def limits(self) -> Limits:
-        """The sizes that the server accepts."""
-        return self._room.limits
-
-    @property
-    def motd(self) -> str | None:
-        """The server's message of the day, if it has one."""
-        return self._room.motd
-
-    @property
-    def original(self) -> bool:
-        """Whether the server counts as an original one: no private messages, and at most 16 KiB a message."""
-        return self._original
-
-    @property
-    def can_search(self) -> bool:
-        """Whether the server finds earlier messages."""
-        return self._room.can_search
-
-    @property
-    def session(self) -> str | None:
-        """The secret token with which a new connection replaces this one. None with an original server."""
-        return self._room.session
-
-
-def has_room_for(name: str, known: int) -> bool:
-    """Return whether one more name may be remembered, if ``known`` names are."""
-    return known < MAX_USERS and len(name) <= MAX_USERNAME
 
 
 def attachment_name(kind: MessageType, header: ServerHeader) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, overload
 
@@ -44,6 +44,7 @@ class ConnectOptions(TypedDict, total=False):
     ping: bool
     runtime: Runtime
     timeout: float
+    rooms: Iterable[str] | None
 
 
 @overload
@@ -87,6 +88,7 @@ def connect(
     ping: bool = True,
     runtime: Runtime = PLAIN,
     timeout: float = 30.0,
+    rooms: Iterable[str] | None = None,
     reconnect: bool = False,
     state: str | Path | None = None,
 ) -> Connection | ReconnectingRoom:
@@ -119,13 +121,17 @@ def connect(
     client connects, and remembers the server in ``known_hosts``. If the file can't be written, the client calls
     ``warn`` with a sentence, and connects all the same.
 
+    ``rooms``: rooms to be in from the start, beside the default room. The server makes none; the ``Welcome`` tells
+    which it has ``refused``. With an empty tuple, the user is in the rooms that they are in with other devices, or were
+    in before. None: the program gets messages of the default room only, until it joins a room.
+
     With ``reconnect`` the result is a ReconnectingRoom, which comes back after a lost connection, and says everything
     exactly once. It keeps what it must remember over a restart of the program in the file ``state``: how far the
     program has seen the messages, its lines without an answer, and the secret of this device. Only one program at a
     time can use the file. Without ``state`` the room remembers only while the program runs.
 
-    Raises ValueError (address, fingerprint, an empty path, ``replay`` below 0 or over 200, ``state`` without
-    ``reconnect``), ConnectError, NotEncrypted, UntrustedServer, LoginRefused, StateFileError.
+    Raises ValueError (address, fingerprint, an empty path, ``replay`` below 0 or over 200, a string as ``rooms``,
+    ``state`` without ``reconnect``), ConnectError, NotEncrypted, UntrustedServer, LoginRefused, StateFileError.
     """
     if not 0 <= replay <= MAX_REPLAY:
         raise ValueError(f"invalid replay {replay}: expected 0 to {MAX_REPLAY}")
@@ -144,6 +150,7 @@ def connect(
     )
     directory = None if save_directory is None else given_path(save_directory)
     saver = None if directory is None else Saver(runtime, SaveDirectory(directory), max_save)
+    wanted = None if rooms is None else _names_of(rooms)
     where = parse_address(address)
     connector = Connector(runtime, where, policy)
     sessions = _Sessions(session)
@@ -163,6 +170,7 @@ def connect(
             timeout=timeout,
             in_flight=in_flight,
             device=device,
+            rooms=wanted,
         )
 
     if not reconnect:
@@ -181,6 +189,12 @@ def connect(
         room.close(timeout=0)
         raise
     return room
+
+
+def _names_of(rooms: Iterable[str]) -> tuple[str, ...]:
+    if isinstance(rooms, str):
+        raise ValueError(f"invalid rooms {rooms!r}: expected several names, such as ({rooms!r},)")
+    return tuple(rooms)
 
 
 class _Sessions:

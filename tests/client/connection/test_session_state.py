@@ -66,7 +66,7 @@ class TestComingAndGoing:
         assert (hall.room.limits, hall.room.motd) == (Limits(1, 2, 3), "Hi!")
 
     def test_a_server_that_names_people_for_ever(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("chat.client.connection.session_state.MAX_USERS", 10)
+        monkeypatch.setattr("chat.client.connection.session.known_rooms.MAX_USERS", 10)
         hall = Hall()
         hall.welcome(users=["alice", "x" * 257])
         for number in range(20):

@@ -32,17 +32,18 @@ class EarlierMessages:
         limit: int = 50,
         private: bool = False,
         partner: str | None = None,
+        room: str | None = None,
         epoch: str | None = None,
     ) -> MessagePage:
         """Return a page of earlier messages: those after a number, or the last ones (before a number).
 
-        ``at`` is a time (RFC 3339) in place of ``after``. ``private``: this user's private messages, with one
-        ``partner`` or all. ``epoch``: that of the numbers; the server refuses the query if it is another one by now.
-        The task that iterates over the connection may call this between two events. Raises QueryRefused,
-        ConnectionLost.
+        ``room`` is the name of a room that this user is in; None: the default room. ``at`` is a time (RFC 3339) in
+        place of ``after``. ``private``: this user's private messages, with one ``partner`` or all. ``epoch``: that of
+        the numbers; the server refuses the query if it is another one by now. The task that iterates over the
+        connection may call this between two events. Raises QueryRefused, ConnectionLost.
         """
         query = HistoryQuery(private, after, before, at, epoch, limit=limit, partner=partner)
-        return self.ask_page(Command(Verb.HISTORY.value, query=query))
+        return self.ask_page(Command(Verb.HISTORY.value, query=query, room=room))
 
     def earlier(
         self,
@@ -52,6 +53,7 @@ class EarlierMessages:
         at: str | None = None,
         private: bool = False,
         partner: str | None = None,
+        room: str | None = None,
     ) -> Iterator[Text | Attachment]:
         """Yield earlier messages, page by page: from the last one (before a number) back to the oldest that is kept.
 
@@ -61,7 +63,9 @@ class EarlierMessages:
         ConnectionLost.
         """
         is_forward = after is not None or at is not None
-        pages = self.pages(after=after, before=before, at=at, private=private, partner=partner)
+        pages = self.pages(
+            after=after, before=before, at=at, private=private, partner=partner, room=room
+        )
         for page in pages:
             yield from page.messages if is_forward else reversed(page.messages)
 
@@ -74,6 +78,7 @@ class EarlierMessages:
         limit: int = MAX_REPLAY,
         private: bool = False,
         partner: str | None = None,
+        room: str | None = None,
         epoch: str | None = None,
     ) -> Iterator[MessagePage]:
         """Yield the pages of ``earlier``, of at most ``limit`` messages each, until no more follow.
@@ -89,6 +94,7 @@ class EarlierMessages:
                 limit=limit,
                 private=private,
                 partner=partner,
+                room=room,
                 epoch=epoch,
             )
             yield page
@@ -114,29 +120,37 @@ class EarlierMessages:
         has: Has | str | None = None,
         private: bool = False,
         before: int | None = None,
+        room: str | None = None,
     ) -> Iterator[Text | Attachment]:
         """Yield the messages that match, newest first; the next page is fetched when a page has been taken.
 
         A message that is found has all of the ``words``, each perhaps as a part of a word, in any case and width. It is
         from the user ``sender``, not older than ``since`` and older than ``until`` (RFC 3339), and ``has`` a file, an
-        image, a voice message or a link. ``private``: this user's private messages. ``before``: those before a number.
+        image, a voice message or a link. ``private``: this user's private messages, in place of those of the ``room``
+        (None: the default one). ``before``: those before a number.
         Raises QueryRefused and ConnectionLost.
         """
         query = SearchQuery(
-            words, sender, since, until, has and Has(has).value, None, private, before, MAX_FOUND
+            words, sender, since, until, has and Has(has).value, room, private, before, MAX_FOUND
         )
         for page in self.found_pages(query):
             yield from reversed(page.messages)
 
     def files(
-        self, words: str = "", *, private: bool = False, before: int | None = None
+        self,
+        words: str = "",
+        *,
+        private: bool = False,
+        before: int | None = None,
+        room: str | None = None,
     ) -> Iterator[Attachment]:
         """Yield the attachments that can be fetched, newest first; the next page is fetched when a page was taken.
 
         The name of the file has all of the ``words``, each perhaps as a part of a word. ``private``: those of this
-        user's private messages. ``before``: those before a number. Raises QueryRefused and ConnectionLost.
+        user's private messages, in place of those of the ``room`` (None: the default one). ``before``: those before a
+        number. Raises QueryRefused and ConnectionLost.
         """
-        query = SearchQuery(words, private=private, before=before, limit=MAX_FOUND)
+        query = SearchQuery(words, room=room, private=private, before=before, limit=MAX_FOUND)
         for page in self.found_pages(query, Verb.FILES):
             yield from (each for each in reversed(page.messages) if isinstance(each, Attachment))
 

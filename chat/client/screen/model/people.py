@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 
 from chat.client.attention.names import folded
-from chat.client.connection.session_state import MAX_USERS, has_room_for
+from chat.client.connection.session.known_rooms import MAX_USERS, has_room_for
 
 
 class People:

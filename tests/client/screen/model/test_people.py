@@ -23,7 +23,7 @@ def test_those_who_come_and_go(people: People) -> None:
 
 
 def test_names_that_never_end(people: People, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chat.client.connection.session_state.MAX_USERS", 4)
+    monkeypatch.setattr("chat.client.connection.session.known_rooms.MAX_USERS", 4)
     monkeypatch.setattr("chat.client.screen.model.people.MAX_USERS", 4)
     for name in ("carol", "x" * 257, "dave", "eve", "bob"):
         people.add(name)

@@ -1,18 +1,23 @@
-"""Read the welcome: the content of the user's own announcement, as JSON."""
+"""Read what a server tells as JSON: the welcome, which is the content of the user's own announcement, and rooms."""
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
-from chat.client.connection.events import RoomHistory, UnreadPartner, Welcome
+from chat.client.connection.events import RoomFacts, RoomHistory, UnreadPartner, Welcome
+from chat.client.connection.session.known_rooms import MAX_ROOMS
+from chat.protocol.errors import HeaderError
 from chat.protocol.headers import parse_json_object
 from chat.structs import replace
 
-_ROOM = "lobby"  # the room that every user is in, as the welcome names it
+_MAX_REFUSED = 1000  # names of rooms, and invitations
 
 
 def read_welcome(content: bytes, bare: Welcome) -> Welcome:
     """Add the fields of a welcome to ``bare``. A value of a wrong type counts as missing.
+
+    The default room has no ``kind``, whatever its name is.
 
     Raises HeaderError if the content is no JSON object.
     """
@@ -26,6 +31,8 @@ def read_welcome(content: bytes, bare: Welcome) -> Welcome:
     }
     if limits.get("resume") is True:
         known["resume"] = True
+    rooms = _rooms_of(fields)
+    lobby = rooms.pop(next((name for name, facts in rooms.items() if "kind" not in facts), ""), {})
     return replace(
         bare,
         users=_strings(fields.get("users")) or bare.users,
@@ -35,18 +42,64 @@ def read_welcome(content: bytes, bare: Welcome) -> Welcome:
         motd=_string(fields.get("motd")),
         registered=_strings(fields.get("registered")),
         moderators=_strings(fields.get("moderators")),
-        history=_read_history(fields, _room_of(fields)),
+        history=_read_history(fields, lobby),
         mailbox=_read_mailbox(fields),
         account=fields.get("account") is True,
         search=fields.get("search") is True,
         device=device if isinstance(device := fields.get("device"), bool) else None,
+        rooms=tuple(
+            _read_room(name, facts, _read_history(fields, facts))
+            for name, facts in islice(rooms.items(), MAX_ROOMS)
+        ),
+        refused=_read_refused(fields.get("refused")),
+        invited=_strings(fields.get("invited"))[:_MAX_REFUSED],
+        topic=_string(lobby.get("topic")),
+        here=_integer(lobby.get("here")),
     )
 
 
-def _room_of(fields: dict[str, Any]) -> dict[str, Any]:
+def tells_users(content: bytes) -> bool:
+    """Return whether the welcome has the names of the users in the default room."""
+    return isinstance(parse_json_object(content).get("users"), list)
+
+
+def read_room(name: str | None, content: bytes, history: RoomHistory | None) -> RoomFacts:
+    """Read the answer to ``join``: the facts about the room ``name``. A value of a wrong type counts as missing.
+
+    ``history`` is what the welcome said about the default room: the epoch and for how long messages are kept.
+    """
+    try:
+        facts = parse_json_object(content)
+    except HeaderError:
+        facts = {}
+    told: dict[str, Any] = {}
+    if history is not None:
+        told = {"history": "seq" in facts, "epoch": history.epoch, "keep": history.keep}
+    return _read_room(name, facts, _read_history({**told, **facts}, facts))
+
+
+def _read_room(name: str | None, facts: dict[str, Any], history: RoomHistory | None) -> RoomFacts:
+    return RoomFacts(
+        name,
+        _string(facts.get("kind")),
+        _string(facts.get("topic")) or None,
+        _integer(facts.get("here")),
+        facts.get("owner") is True,
+        history,
+        _strings(facts.get("users")),
+    )
+
+
+def _rooms_of(fields: dict[str, Any]) -> dict[str, dict[str, Any]]:
     rooms = fields.get("rooms")
-    room = rooms.get(_ROOM) if isinstance(rooms, dict) else None
-    return room if isinstance(room, dict) else {}
+    known = rooms.items() if isinstance(rooms, dict) else ()
+    return {name: facts for name, facts in known if isinstance(facts, dict)}
+
+
+def _read_refused(value: object) -> tuple[tuple[str, str], ...]:
+    refused = value.items() if isinstance(value, dict) else ()
+    pairs = ((name, code) for name, code in refused if isinstance(code, str))
+    return tuple(islice(pairs, _MAX_REFUSED))
 
 
 def _read_mailbox(fields: dict[str, Any]) -> RoomHistory | None:
