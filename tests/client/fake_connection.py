@@ -14,6 +14,7 @@ from chat.client.connection.connection import Connection
 from chat.client.connection.events import Attachment, Event, Limits
 from chat.client.connection.in_flight import InFlight, Place
 from chat.client.connection.receipts import Receipt, Status
+from chat.client.connection.session.known_rooms import KnownRoom
 from chat.client.conversation.ui_events import UiEvent
 from chat.client.errors import ConnectionLost, TransferFailed
 from chat.client.runtime.cancellation import Cancellation
@@ -34,6 +35,7 @@ class FakeConnection:
         self.users = ["alice", "bob"]
         self.registered: list[str] = []
         self.moderators: list[str] = []
+        self.rooms: dict[str, KnownRoom] = {}
         self.original = original
         self.is_private = True
         self.has_ended = False
@@ -88,11 +90,25 @@ class FakeConnection:
             self.closed = True
             self._incoming.put(None)
 
-    def send_text(self, text: str, to: str | None = None, *, nonce: str | None = None) -> Receipt:
+    def known_room(self, name: str | None) -> KnownRoom | None:
+        room = KnownRoom(name)
+        if name is None:
+            room.is_listed = True
+            room.users.update(dict.fromkeys(self.users))
+        return room if name is None else self.rooms.get(name)
+
+    def send_text(
+        self,
+        text: str,
+        to: str | None = None,
+        *,
+        room: str | None = None,
+        nonce: str | None = None,
+    ) -> Receipt:
         if self.refuse_with is not None:
             raise self.refuse_with
         receipt = self._receipt(MessageType.UTF8, nonce)
-        receipt.text, receipt.to = text, to
+        receipt.text, receipt.to, receipt.room = text, to, room
         return self._send(receipt)
 
     def command(self, command: Command, *, nonce: str | None = None) -> Receipt:
@@ -114,13 +130,14 @@ class FakeConnection:
         kind: MessageType = MessageType.FILE,
         filename: str | None = None,
         to: str | None = None,
+        room: str | None = None,
         progress: Callable[[int, int], object] | None = None,
         cancel: Cancellation | None = None,
         nonce: str | None = None,
     ) -> Receipt:
         content = source.read_bytes() if isinstance(source, Path) else source.read()
         receipt = self._receipt(kind, nonce)
-        receipt.filename, receipt.to = filename, to
+        receipt.filename, receipt.to, receipt.room = filename, to, room
         is_upload = len(content) > self.limits.inline
         self._send(receipt, Place.UPLOADING if is_upload else Place.SENT)
         self.contents.append(content)

@@ -88,7 +88,8 @@ class Welcome(Struct):
 
     ``rooms`` are the rooms that this user is in, beside the default room. ``refused`` are those of the login that the
     user can't be in, each with a code of ``notices.NoticeCode``. ``invited`` are those that the user is invited to, or
-    owns, and is not in. ``topic`` is that of the default room, and ``here`` counts its users.
+    owns, and is not in. ``default_room`` is the name that the server gives the default room, None if it tells none;
+    ``topic`` is the topic of this room, and ``here`` counts its users.
     """
 
     username: str
@@ -111,6 +112,7 @@ class Welcome(Struct):
     invited: tuple[str, ...] = ()
     topic: str | None = None
     here: int | None = None
+    default_room: str | None = None
 
 
 class Joined(Struct):

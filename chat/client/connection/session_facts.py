@@ -43,6 +43,13 @@ class SessionFacts:
         """The rooms that this user is in beside the default room, by their names as the server writes them."""
         return dict(self._room.rooms.others)
 
+    def known_room(self, name: str | None) -> KnownRoom | None:
+        """Return what is known of a room, by its name in any spelling; None if this user is not in it.
+
+        The default room is found by its name, and by None.
+        """
+        return self._room.rooms.default if name is None else self._room.rooms.find(name)
+
     @property
     def registered(self) -> list[str]:
         """The users in the room whose name is their account. Empty if the server does not tell."""

@@ -187,6 +187,7 @@ class SessionState:
             lobby.count(welcome.here or 0)
         lobby.change_topic(welcome.topic)
         lobby.history = welcome.history
+        self.rooms.default_name = welcome.default_room
         for facts in welcome.rooms:
             self.rooms.enter(facts)
 

@@ -42,9 +42,9 @@ from chat.client.conversation.requests import (
     ShowKeys,
     ToggleNames,
     Unignore,
-    Who,
     WhoIs,
 )
+from chat.client.conversation.room_requests import InviteUser, RemoveUser
 from chat.client.conversation.typed.arguments import (
     parse_ban,
     parse_copy,
@@ -56,6 +56,15 @@ from chat.client.conversation.typed.arguments import (
     parse_target,
 )
 from chat.client.conversation.typed.foreign_commands import carries_password, instead_of, meaning
+from chat.client.conversation.typed.room_arguments import (
+    NO_TOPIC,
+    parse_join,
+    parse_part,
+    parse_room,
+    parse_rooms,
+    parse_topic,
+    parse_who,
+)
 from chat.client.conversation.typed.short_arguments import (
     parse_action,
     parse_message,
@@ -187,8 +196,16 @@ _PATHS = (
 
 # What a search understands beside words.
 _SEARCHES = (
-    ", by parts of words; also from:NAME, before:2026-11-20, after:2026-11-20 (that day and later), and"
+    ", by parts of words; also from:NAME, in:ROOM, before:2026-11-20, after:2026-11-20 (that day and later), and"
     " has:file, image, voice or link"
+)
+
+
+# The settings of a room, for the help.
+_ROOM_SETTINGS = (
+    ": kind open, closed (for invited users) or announcements (owners write); history invited or all (messages of a "
+    "closed room that its members may read); keep 30d, or server (how long messages are kept); owner NAME (another "
+    "owner)"
 )
 
 
@@ -264,7 +281,26 @@ COMMANDS: tuple[SlashCommand, ...] = (
         "bare", ShowBareView, "the log alone, to copy; typing ends it", Availability.SCREEN
     ),
     SlashCommand("copy", "[N]", "copy the last message, or the N-th last", parse_copy),
-    _bare_command("who", Who, "list the users in the room"),
+    SlashCommand("join", "ROOM", "join a room, or make it", parse_join, aliases=("j",)),
+    SlashCommand("part", "[ROOM]", "leave this room, or another", parse_part, aliases=("leave",)),
+    SlashCommand("rooms", "[PREFIX]", "list the rooms", parse_rooms, aliases=("list",)),
+    SlashCommand(
+        "topic",
+        "[TEXT]",
+        "show or set what the room is about",
+        parse_topic,
+        detail=f"; /topic {NO_TOPIC} removes the topic. Only owners of the room set it",
+    ),
+    _name_command("invite", InviteUser, "invite a user to the room (owners)"),
+    _name_command("remove", RemoveUser, "take a user out of the room (owners)"),
+    SlashCommand(
+        "room",
+        "[SETTING VALUE]",
+        "show or change the room (owners)",
+        parse_room,
+        detail=_ROOM_SETTINGS,
+    ),
+    SlashCommand("who", "[PREFIX]", "list the users in the room", parse_who),
     _name_command("whois", WhoIs, "say if a user is here, registered"),
     SlashCommand("presence", "[all|smart|none]", "joins and leaves to show", parse_presence),
     _bare_command("names", ToggleNames, "show or hide the column of names", Availability.SCREEN),

@@ -34,13 +34,15 @@ from chat.client.conversation.requests import (
     Reconnect,
     Register,
     Reply,
+    Request,
     RequestError,
     Say,
     SayAgain,
     SendFile,
-    Who,
     WhoIs,
 )
+from chat.client.conversation.room_requests import JoinRoom
+from chat.client.conversation.rooms.room_actions import RoomActions
 from chat.client.conversation.transfer_requests import TransferRequests
 from chat.client.conversation.ui_events import (
     Asked,
@@ -53,7 +55,6 @@ from chat.client.conversation.ui_events import (
     Told,
     find_user,
     listing_of,
-    users_of,
 )
 from chat.client.conversation.unacknowledged import DoubtfulLines, Outgoing, restored
 from chat.client.desktop.open_rules import OpenRule
@@ -62,6 +63,8 @@ from chat.client.resuming.events import LineFound, PerhapsSaid, ResumedEvent
 from chat.client.resuming.following import CatchUpWishes
 from chat.client.resuming.resumer import Resumer
 from chat.client.runtime.gevent_runtime import GEVENT
+from chat.client.state.places import room_log
+from chat.structs import replace
 
 # Seconds that a user who leaves waits for the answers to the last messages.
 LAST_WORDS = 2.0
@@ -123,13 +126,13 @@ class Conversation:
         self._learn = learn
         self._connect_again = reconnect
         self._last_private_sender: str | None = None
+        self._default_room: str | None = None  # its name
         self._handlers: dict[type, Callable[[Any, Tag], object]] = {
             Say: self._say,
             SendFile: self._say,
             Reply: self._reply,
             SayAgain: self.doubtful.say_again,
             DropLine: self.doubtful.drop,
-            Who: self._who,
             WhoIs: self._whois,
             AskServer: self._ask_server,
             Register: self._refuse_password,
@@ -143,20 +146,31 @@ class Conversation:
         self._handlers.update(dict.fromkeys(self._preferences.doing, self._set_preference))
         self._handlers.update(self._files.doing)
         self._asking = Asking(frontend, self._connected, spawn, self.refuse)
+        self._rooms = RoomActions(frontend, self._asking, self._ask_server)
+        self._handlers.update(self._rooms.doing)
         self._recalls = Recalls(self._asking, self._files.downloads)
         self._handlers.update(self._recalls.doing)
 
     def do(self, asked: Asked) -> None:
         """Carry out a request, and show a failure. Waits while the queue of outgoing messages is full."""
         try:
-            self._handlers[type(asked.request)](asked.request, asked.tag)
+            request = self._with_room(asked.request)
+            self._handlers[type(request)](request, asked.tag)
         except (RequestError, NoSuchDoubt) as problem:
             self.refuse("bad-request", str(problem), asked.tag)
 
-    def refuse(self, code: str, sentence: str, tag: Tag = None) -> None:
-        """Count and show a failed request."""
+    def refuse(self, code: str, sentence: str, tag: Tag = None, room: str | None = None) -> None:
+        """Count and show a failed request, which was for ``room``."""
         self._failures += 1
-        self._frontend.show(Failed(code, sentence, tag))
+        self._frontend.show(Failed(code, sentence, tag, room))
+
+    def _with_room(self, request: Request) -> Request:
+        """Return ``request`` without the name of the default room: by its absence, all else knows that room."""
+        room = getattr(request, "room", None)
+        if room is None or self._default_room is None or isinstance(request, JoinRoom):
+            return request
+        is_default = room_log(room) == room_log(self._default_room)
+        return replace(request, room=None) if is_default else request
 
     @property
     def failures(self) -> int:
@@ -173,12 +187,14 @@ class Conversation:
         if type(event) is Text:  # first, since nearly all events are texts
             if event.to is not None and not (event.own or event.replay):
                 self._note_private_sender(event.sender)
-            if self._recalls.oldest is None:
+            if event.room not in self._recalls.oldest:
                 self._recalls.note(event)
             self._frontend.show(event)
             self.unacknowledged.tell_answers()
             return
         self._recalls.note(event)
+        if isinstance(event, Welcome):
+            self._default_room = event.default_room
         if isinstance(event, PerhapsSaid):
             self.unacknowledged.tell_answers()  # first those of this run, which have their tags
             self.doubtful.restore(event)
@@ -210,12 +226,14 @@ class Conversation:
                 return self._files.uploads.send(item, connection)
             if isinstance(item.request, AskServer):
                 return connection.command(item.request.command, nonce=item.nonce)
-            return connection.send_text(item.request.text, item.request.to, nonce=item.nonce)
+            return connection.send_text(
+                item.request.text, item.to, room=item.room, nonce=item.nonce
+            )
         except ConnectionLost:
             raise  # the message has not failed: the queue sends it again over the next connection
         except ChatError as problem:
             code = "not-supported" if isinstance(problem, NotSupported) else "not-sent"
-            self.refuse(code, str(problem), item.tag)
+            self.refuse(code, str(problem), item.tag, item.room)
             return None
 
     def wait_idle(self, patience: float) -> bool:
@@ -255,9 +273,6 @@ class Conversation:
 
     def _reply(self, request: Reply, tag: Tag) -> None:
         self._say(self.addressed(request), tag)
-
-    def _who(self, request: Who, tag: Tag) -> None:
-        self._frontend.show(users_of(self._connected(), tag))
 
     def _whois(self, request: WhoIs, tag: Tag) -> None:
         self._frontend.show(find_user(self._connected(), request.name))
@@ -315,13 +330,17 @@ class Conversation:
             self.doubtful.doubt(item.line, item.refusal or PERHAPS_SENT, item.tag)
         elif item.status is Status.LOST:
             is_command = isinstance(item.request, AskServer)
-            self.refuse("lost", NOT_KNOWN if is_command else PERHAPS_SENT, item.tag)
+            self.refuse("lost", NOT_KNOWN if is_command else PERHAPS_SENT, item.tag, _room_of(item))
         else:
-            self.refuse(item.code or "refused", item.refusal or "The server refused it.", item.tag)
+            sentence = item.refusal or "The server refused it."
+            self.refuse(item.code or "refused", sentence, item.tag, _room_of(item))
 
     def _tell_accepted(self, item: Outgoing) -> None:
-        verb = item.request.command.verb if isinstance(item.request, AskServer) else None
-        listed = listing_of(verb, item.answer or "", item.tag)
+        command = item.request.command if isinstance(item.request, AskServer) else None
+        if command is not None and self._rooms.tell_accepted(command, item.answer or ""):
+            self._tell_done(item.tag)
+            return
+        listed = listing_of(command and command.verb, item.answer or "", item.tag)
         if listed is not None:
             self._frontend.show(listed)
         else:
@@ -331,3 +350,7 @@ class Conversation:
         """Show a success. Without a tag and an answer nobody wants to see it: only programs give tags."""
         if tag is not None or answer is not None:
             self._frontend.show(Done(tag, answer))
+
+
+def _room_of(item: Outgoing) -> str | None:
+    return item.request.command.room if isinstance(item.request, AskServer) else item.room

@@ -41,8 +41,8 @@ _FULL = (
     "--save-directory=DIR saves attachments automatically."
 )
 
-# Whether a message was private, its number, and its time: under another epoch, the number has another time.
-_Place: TypeAlias = tuple[bool, "int | None", datetime]
+# Whether a message was private, its room, its number, and its time: under another epoch, the number has another time.
+_Place: TypeAlias = tuple[bool, "str | None", "int | None", datetime]
 
 
 class Downloads:
@@ -141,6 +141,7 @@ class Downloads:
             attachment.size,
             outgoing=False,
             peer=attachment.sender,
+            room=attachment.room,
         )
         if attachment.seq is not None:
             self._shown[_place_of(attachment)] = transfer
@@ -352,4 +353,4 @@ class Downloads:
 
 
 def _place_of(attachment: Attachment) -> _Place:
-    return attachment.to is not None, attachment.seq, attachment.timestamp
+    return attachment.to is not None, attachment.room, attachment.seq, attachment.timestamp

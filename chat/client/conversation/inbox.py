@@ -14,7 +14,7 @@ from chat.client.connection.events import Attachment
 from chat.client.connection.incoming import MAX_IN_MEMORY
 from chat.client.connection.saver import Saver, Saving
 from chat.client.connection.saving import PartialFile, is_unfinished
-from chat.client.conversation.held import MAX_ONE, HeldContents
+from chat.client.conversation.disk.held import MAX_ONE, HeldContents
 from chat.client.conversation.transfer_list import Transfer
 from chat.client.errors import SaveFailed, explain
 from chat.client.runtime.gevent_runtime import GEVENT

@@ -10,9 +10,19 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from chat.client.conversation.room_requests import (
+    ChangeRoom,
+    InviteUser,
+    PartRoom,
+    RemoveUser,
+    RoomRequest,
+    SetTopic,
+    ShowRoom,
+    ShowTopic,
+)
 from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
-from chat.structs import Struct
+from chat.structs import Struct, replace
 
 
 class RequestError(Exception):
@@ -102,9 +112,15 @@ class ListTransfers(_Bare):
 
 
 class Who(Struct):
-    """List the users in the room."""
+    """List the users in the room whose names begin with ``prefix``.
+
+    Of a room with very many users, at most ``limit``, behind the name ``after``; without a limit, a usual number.
+    """
 
     room: str | None = None
+    prefix: str = ""
+    after: str | None = None
+    limit: int | None = None
 
 
 class WhoIs(_Named):
@@ -178,12 +194,13 @@ class ListMentions(_Bare):
 class ShowEarlier(Struct):
     """Show ``count`` more earlier messages (None: a page), those from the moment ``at`` on, or those around a match.
 
-    ``found`` is the number of the match in the lines of the last search, from 1.
+    ``found`` is the number of the match in the lines of the last search, from 1; it may be in another room.
     """
 
     count: int | None = None
     at: datetime | None = None
     found: int | None = None
+    room: str | None = None
 
 
 class FetchEarlier(Struct):
@@ -209,6 +226,7 @@ class SearchLog(Struct):
     """Find messages that fit ``text``. None: ask the user for it or, in lines, go on with the last search."""
 
     text: str | None = None
+    room: str | None = None
 
 
 class FetchFound(Struct):
@@ -231,9 +249,10 @@ class FetchFound(Struct):
 
 
 class ListFiles(Struct):
-    """List at most ``limit`` attachments that can be fetched, newest first: of the room, and of private messages.
+    """List at most ``limit`` attachments that can be fetched, newest first.
 
-    The name of the file has all of the ``words``.
+    Those of the room; beside the default room also those of private messages. The name of the file has all of the
+    ``words``.
     """
 
     words: str = ""
@@ -255,6 +274,7 @@ CommonRequest = (
     | ListTransfers
     | Who
     | WhoIs
+    | RoomRequest
     | AskServer
     | NeedsPassword
     | Help
@@ -345,3 +365,30 @@ ScreenRequest = (
 # What a screen carries out itself: for lines, the conversation does.
 OnScreen = ScreenRequest | ShowEarlier | SearchLog
 Request = CommonRequest | ScreenRequest
+
+# What a user types is for the room that they are looking at, or writing in.
+_IN_A_ROOM = (
+    Who,
+    PartRoom,
+    ShowTopic,
+    SetTopic,
+    InviteUser,
+    RemoveUser,
+    ShowRoom,
+    ChangeRoom,
+    ShowEarlier,
+    SearchLog,
+    FetchEarlier,
+    FetchFound,
+    ListFiles,
+)
+
+
+def in_room(request: Request, room: str | None) -> Request:
+    """Return ``request`` for ``room``, unless it is for a certain room or user, or for none at all."""
+    if isinstance(request, Say | SendFile):
+        is_open = request.to is None and request.room is None
+        return replace(request, room=room) if is_open else request
+    if isinstance(request, _IN_A_ROOM) and request.room is None:
+        return replace(request, room=room)
+    return request

@@ -43,6 +43,8 @@ _LOOKS = 4
 class Transfer(MutableStruct):
     """One attachment. ``peer`` is its sender or, if ``outgoing``, its recipient (None: everyone). Sizes in bytes.
 
+    It belongs to ``room`` (None: the default room), unless it is private.
+
     ``asked``: the user requested the transfer; it is not automatic. ``told``: its end has been shown. ``offer``: the
     server offered the content, and it can be fetched while ``session`` lasts. ``saving``: the content came with its
     message. ``path``: the file that was saved for the user.
@@ -65,6 +67,7 @@ class Transfer(MutableStruct):
     saving: Saving | None = field(default=None, repr=False)
     cancellation: Cancellation = field(default_factory=Cancellation, repr=False)
     tag: str | int | None = None
+    room: str | None = None
 
     @property
     def is_under_way(self) -> bool:
@@ -119,11 +122,18 @@ class TransferList:
         self._last = 0
 
     def add(
-        self, kind: MessageType, filename: str, size: int, *, outgoing: bool, peer: str | None
+        self,
+        kind: MessageType,
+        filename: str,
+        size: int,
+        *,
+        outgoing: bool,
+        peer: str | None,
+        room: str | None = None,
     ) -> Transfer:
         """Append an entry, and forget some of the oldest ended entries if there are too many."""
         self._last += 1
-        transfer = Transfer(self._last, kind, filename, size, outgoing, peer)
+        transfer = Transfer(self._last, kind, filename, size, outgoing, peer, room=room)
         self._transfers[transfer.number] = transfer
         self._by_age.append(transfer.number)
         self._forget_oldest()

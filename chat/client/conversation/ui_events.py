@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import BinaryIO, Protocol, TypeAlias
 
-from chat.client.answers.listings import KnownDevice, read_devices, read_names
+from chat.client.answers.listings import KnownDevice, ListedRoom, read_devices, read_names
 from chat.client.attention.highlights import Mention
 from chat.client.attention.names import folded
 from chat.client.connection.connection import Connection
@@ -29,6 +29,7 @@ from chat.client.connection.events import (
     Welcome,
 )
 from chat.client.conversation.requests import FetchEarlier, FetchFound, ListFiles, Request
+from chat.client.conversation.room_requests import ListRooms
 from chat.client.conversation.transfer_list import Transfer
 from chat.client.resuming.events import (
     CatchUpBegan,
@@ -78,11 +79,15 @@ class Done(Struct):
 
 
 class Failed(Struct):
-    """A request has failed, or was refused. ``code`` is for programs, ``sentence`` for the user."""
+    """A request has failed, or was refused. ``code`` is for programs, ``sentence`` for the user.
+
+    ``room`` is the room that the request was for; None: the default room, or none.
+    """
 
     code: str
     sentence: str
     tag: Tag = None
+    room: str | None = None
 
 
 class Problem(Struct):
@@ -124,9 +129,11 @@ class Lag(Struct):
 
 
 class UserList(Struct):
-    """The users in the room. ``complete`` is False if the server sends no list: then these users were seen.
+    """The users in ``room`` (None: the default room) whose names begin with ``prefix``.
 
-    ``registered`` and ``moderators`` are the users among them whose name is their account, and who may moderate.
+    ``complete`` is False if the server sends no list: then these users were seen. ``registered`` and ``moderators`` are
+    the users among them whose name is their account, and who may moderate, as far as the server tells. ``here`` counts
+    the users in the room; None if unknown. ``has_more``: others follow behind the last one.
     """
 
     users: tuple[str, ...]
@@ -134,6 +141,19 @@ class UserList(Struct):
     tag: Tag = None
     registered: frozenset[str] = frozenset()
     moderators: frozenset[str] = frozenset()
+    room: str | None = None
+    prefix: str = ""
+    here: int | None = None
+    has_more: bool = False
+
+
+class RoomListing(Struct):
+    """The rooms that the user may know, in the order of their names. ``has_more``: others follow."""
+
+    request: ListRooms
+    rooms: tuple[ListedRoom, ...]
+    has_more: bool = False
+    tag: Tag = None
 
 
 class DeviceListing(Struct):
@@ -262,6 +282,7 @@ UiEvent: TypeAlias = (
     | OtherAccount
     | Lag
     | UserList
+    | RoomListing
     | DeviceListing
     | BlockListing
     | UserFound
@@ -276,7 +297,7 @@ UiEvent: TypeAlias = (
 
 
 def users_of(connection: Connection, tag: Tag) -> UserList:
-    """Return the users in the room."""
+    """Return the users in the default room, as the connection knows them."""
     return UserList(
         tuple(connection.users),
         not connection.original,

@@ -35,6 +35,7 @@ class Outgoing(QueuedMessage):
             to=None if isinstance(request, AskServer) else request.to,
             nonce=nonce,
         )
+        self.room = None if isinstance(request, AskServer) else request.room
         self.request = request
         self.transfer: Transfer | None = None  # of a file that goes over a connection of its own
         self.tag = tag
@@ -48,7 +49,7 @@ class Outgoing(QueuedMessage):
 
 def restored(line: UnansweredLine) -> Outgoing:
     """Return a line that an earlier run of the client left as a message; its tag is its nonce."""
-    message = Outgoing(Say(line.text, line.to), line.nonce, nonce=line.nonce)
+    message = Outgoing(Say(line.text, line.to, line.room), line.nonce, nonce=line.nonce)
     message.sent_at = line.sent_at
     return message
 
@@ -108,7 +109,7 @@ class DoubtfulLines:
             if line is not None:
                 self._resumer.drop(nonce)
                 self._frontend.show(LineRestored(line._replace(sent_at=datetime.now(timezone.utc))))
-                self._say(Say(line.text, line.to), nonce)
+                self._say(Say(line.text, line.to, line.room), nonce)
         self._tell_done(tag)
 
     def drop(self, request: DropLine, tag: Tag) -> None:

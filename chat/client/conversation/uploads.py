@@ -15,7 +15,7 @@ from gevent.lock import BoundedSemaphore
 from chat.client.connection.connection import Connection
 from chat.client.connection.outgoing import NO_PATH, open_source
 from chat.client.connection.receipts import Receipt, Status
-from chat.client.conversation.archive import archive
+from chat.client.conversation.disk.archive import archive
 from chat.client.conversation.requests import SendFile
 from chat.client.conversation.transfer_list import Transfer, TransferList, TransferState
 from chat.client.conversation.unacknowledged import Outgoing
@@ -66,12 +66,15 @@ class Uploads:
     def _go_on_with(self, upload: PendingUpload) -> None:
         assert self._resumer is not None
         path, kind = Path(upload.path), MessageType(upload.kind)
-        item = Outgoing(SendFile(upload.path, kind, upload.to, False), nonce=upload.nonce)
+        request = SendFile(upload.path, kind, upload.to, False, room=upload.room)
+        item = Outgoing(request, nonce=upload.nonce)
         item.only_goes_on = True
         if _stamp(path) == (upload.size, upload.modified):
             self._resumer.put(item)
             return
-        transfer = self._transfers.add(kind, path.name, upload.size, outgoing=True, peer=upload.to)
+        transfer = self._transfers.add(
+            kind, path.name, upload.size, outgoing=True, peer=upload.to, room=upload.room
+        )
         transfer.fail("The upload cannot go on: the file has changed.")
         self._forget(upload.nonce)
         self._tell(transfer)
@@ -107,7 +110,12 @@ class Uploads:
         if transfer is None:
             name = f"{path.name or 'root'}.tar" if is_directory else path.name
             transfer = item.transfer = self._transfers.add(
-                request.kind, name, status.st_size, outgoing=True, peer=request.to
+                request.kind,
+                name,
+                status.st_size,
+                outgoing=True,
+                peer=request.to,
+                room=request.room,
             )
             transfer.asked = True
             transfer.tag = item.tag
@@ -145,6 +153,7 @@ class Uploads:
                 kind=request.kind,
                 filename=found.filename,
                 to=request.to,
+                room=request.room,
                 nonce=item.nonce,
             )
 
@@ -178,7 +187,7 @@ class Uploads:
         stamp = _stamp(path)
         if stamp is not None:
             whole, kind, to = str(path.absolute()), int(item.kind), item.to
-            upload = PendingUpload(item.nonce, whole, kind, to, *stamp)
+            upload = PendingUpload(item.nonce, whole, kind, to, *stamp, item.room)
             self._resumer.memory.keep_upload(upload)
             self._save()
 
@@ -233,6 +242,7 @@ class Uploads:
             kind=transfer.kind,
             filename=transfer.filename,
             to=transfer.peer,
+            room=transfer.room,
             progress=transfer.progress,
             cancel=transfer.cancellation,
             nonce=nonce,

@@ -39,6 +39,7 @@ from chat.client.conversation.ui_events import (
     UiEvent,
     UserList,
 )
+from chat.client.frontends.json_rooms import ROOM_WRITERS, room_facts
 from chat.client.frontends.wording import RENUMBERED, missing_line
 from chat.client.resuming.events import (
     CatchUpBegan,
@@ -78,7 +79,12 @@ class JsonFrontend:
         self.writers: dict[type, Callable[[Any], dict[str, Any]]] = {
             Welcome: _welcome,
             Joined: _joined,
-            Left: lambda event: {"type": "left", **_who(event), "reason": event.reason},
+            Left: lambda event: {
+                "type": "left",
+                **_who(event),
+                "room": event.room,
+                "reason": event.reason,
+            },
             StatusChanged: lambda event: {
                 "type": "status",
                 **_who(event),
@@ -91,6 +97,7 @@ class JsonFrontend:
                 "type": "read",
                 "seq": event.seq,
                 "with": event.partner,
+                "room": event.room,
                 "timestamp": _timestamp(event.timestamp),
             },
             CatchUpBegan: _catch_up_began,
@@ -143,6 +150,7 @@ class JsonFrontend:
                 "users": list(event.users),
             },
             TransferListing: _transfers,
+            **ROOM_WRITERS,
             FileListing: self._files,
             EarlierListing: self._earlier,
             FoundListing: lambda event: {
@@ -214,6 +222,7 @@ def _joined(event: Joined) -> dict[str, Any]:
     return {
         "type": "joined",
         **_who(event),
+        "room": event.room,
         "registered": event.registered or None,
         "moderator": event.moderator or None,
     }
@@ -236,6 +245,11 @@ def _welcome(event: Welcome) -> dict[str, Any]:
         "motd": event.motd,
         "search": event.search or None,
         "limits": {"max_text": limits.max_text, "max_file": limits.max_file},
+        "default_room": event.default_room,
+        "topic": event.topic,
+        "here": event.here,
+        "rooms": [present(room_facts(facts)) for facts in event.rooms] or None,
+        "invited": list(event.invited) or None,
     }
 
 
@@ -244,6 +258,7 @@ def _message(event: Text | Attachment) -> dict[str, Any]:
         "from": event.sender,
         "timestamp": _timestamp(event.timestamp),
         "to": event.to,
+        "room": event.room,
         "own": event.own,
         "seq": event.seq,
         "replay": event.replay or None,
@@ -268,6 +283,7 @@ def _line(line: UnansweredLine) -> dict[str, Any]:
         "nonce": line.nonce,
         "text": line.text,
         "to": line.to,
+        "room": line.room,
         "timestamp": _timestamp(line.sent_at),
     }
 
@@ -281,6 +297,7 @@ def _notice(event: Notice) -> dict[str, Any]:
         "type": "notice",
         "code": event.code,
         "message": event.sentence,
+        "room": event.room,
         "timestamp": _timestamp(event.timestamp),
     }
 
@@ -305,6 +322,7 @@ def _transfer(transfer: Transfer) -> dict[str, Any]:
         "kind": _KINDS[transfer.kind],
         "direction": "out" if transfer.outgoing else "in",
         "peer": transfer.peer,
+        "room": transfer.room,
         "filename": transfer.filename,
         "size": transfer.size,
         "done": transfer.size if transfer.state is TransferState.DONE else transfer.done,
@@ -319,7 +337,13 @@ def _path(transfer: Transfer) -> str | None:
 
 
 def _failed(event: Failed) -> dict[str, Any]:
-    return {"type": "error", "id": event.tag, "code": event.code, "message": event.sentence}
+    return {
+        "type": "error",
+        "id": event.tag,
+        "code": event.code,
+        "message": event.sentence,
+        "room": event.room,
+    }
 
 
 def _disconnected(event: Disconnected) -> dict[str, Any]:
@@ -338,6 +362,9 @@ def _people(event: UserList) -> dict[str, Any]:
         "complete": event.complete,
         "registered": [user for user in event.users if user in event.registered],
         "moderators": [user for user in event.users if user in event.moderators],
+        "room": event.room,
+        "here": event.here,
+        "more": event.has_more or None,
     }
 
 

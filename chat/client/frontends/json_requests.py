@@ -23,9 +23,18 @@ from chat.client.conversation.requests import (
     SendFile,
     Who,
 )
+from chat.client.conversation.room_requests import (
+    ChangeRoom,
+    InviteUser,
+    JoinRoom,
+    ListRooms,
+    PartRoom,
+    RemoveUser,
+    SetTopic,
+)
 from chat.client.conversation.ui_events import Asked, Tag
 from chat.client.frontends.line_io import Line
-from chat.protocol.commands import MAX_FOUND, MAX_REPLAY, Command, Has
+from chat.protocol.commands import MAX_FOUND, MAX_REPLAY, Command, Has, RoomChange
 from chat.protocol.descriptor import MessageType
 from chat.protocol.json_fields import TIMESTAMP
 from chat.protocol.strict_json import decode_json
@@ -35,6 +44,8 @@ LONGEST_ESCAPE = 6
 MAX_REST = 16 * 1024
 # Earlier messages in one answer.
 DEFAULT_LIMIT = 50
+# Names of users or rooms in one answer.
+MAX_LISTED = 500
 _KINDS = [has.value for has in Has]
 
 
@@ -107,6 +118,30 @@ class _Fields:
             raise BadLine(f"The value of {key!r} must be 0 or more.", self.tag)
         return value
 
+    def room(self) -> str | None:
+        """Read ``room``; return None if the key is missing. Raises BadLine.
+
+        An empty name often comes from an unset shell variable. It must not mean the default room.
+        """
+        room: str | None = self.optional("room", str)
+        if room is not None and not room.strip():
+            raise BadLine("The value of 'room' is empty: expected the name of a room.", self.tag)
+        return room
+
+    def required_room(self) -> str:
+        """Read ``room``. Raises BadLine if it is missing or empty."""
+        room = self.room()
+        if room is None:
+            raise BadLine("The key 'room' is missing.", self.tag)
+        return room
+
+    def recipient(self) -> tuple[str | None, str | None]:
+        """Read ``to`` and ``room``, of which at most one may be there. Raises BadLine."""
+        to, room = self.optional("to", str), self.room()
+        if to is not None and room is not None:
+            raise BadLine("Expected 'to' or 'room', not both.", self.tag)
+        return to, room
+
     def limit(self, most: int) -> int:
         """Read ``limit``, from 1 to ``most``; a usual number if it is missing. Raises BadLine."""
         value: int | None = self.optional("limit", int)
@@ -151,13 +186,16 @@ class _Fields:
 
 
 def _read_text(fields: _Fields) -> Request:
-    return Say(fields.required("text", str), fields.optional("to", str))
+    return Say(fields.required("text", str), *fields.recipient())
 
 
 def _file_reader(kind: MessageType) -> Callable[[_Fields], Request]:
-    return lambda fields: SendFile(
-        fields.path(), kind, fields.optional("to", str), allows_directory=fields.flag("directory")
-    )
+    def read(fields: _Fields) -> Request:
+        to, room = fields.recipient()
+        is_directory = fields.flag("directory")
+        return SendFile(fields.path(), kind, to, allows_directory=is_directory, room=room)
+
+    return read
 
 
 def _read_command(fields: _Fields) -> Request:
@@ -173,8 +211,32 @@ def _read_command(fields: _Fields) -> Request:
             seq=fields.natural("seq"),
             private=fields.flag("private"),
             partner=fields.optional("with", str),
+            room=fields.room(),
         )
     )
+
+
+def _read_topic(fields: _Fields) -> Request:
+    # A topic that is missing must not remove the present one.
+    return SetTopic(fields.required("topic", str) or None, fields.required_room())
+
+
+def _read_change(fields: _Fields) -> Request:
+    kind, history = fields.optional("kind", str), fields.optional("history", str)
+    change = RoomChange(kind, fields.natural("keep"), fields.optional("owner", str), history)
+    if change == RoomChange():
+        raise BadLine("Expected 'kind', 'history', 'keep' or 'owner'.", fields.tag)
+    return ChangeRoom(change, fields.required_room())
+
+
+def _read_names(fields: _Fields) -> Request:
+    prefix, after = fields.optional("prefix", str) or "", fields.optional("after", str)
+    return Who(fields.room(), prefix, after, fields.limit(MAX_LISTED))
+
+
+def _read_rooms(fields: _Fields) -> Request:
+    prefix, after = fields.optional("prefix", str) or "", fields.optional("after", str)
+    return ListRooms(prefix, after, fields.limit(MAX_LISTED))
 
 
 def _read_history(fields: _Fields) -> Request:
@@ -192,6 +254,7 @@ def _read_history(fields: _Fields) -> Request:
         places["around"],
         fields.limit(MAX_REPLAY),
         fields.optional("epoch", str),
+        fields.room(),
     )
 
 
@@ -210,6 +273,7 @@ def _read_search(fields: _Fields) -> Request:
         partner,
         fields.natural("before"),
         fields.limit(MAX_FOUND),
+        fields.room(),
     )
 
 
@@ -221,11 +285,21 @@ _READERS: dict[str, Callable[[_Fields], Request]] = {
     "get": lambda fields: Get(fields.required("number", int)),
     "cancel": lambda fields: Cancel(fields.required("number", int)),
     "transfers": lambda fields: ListTransfers(),
-    "who": lambda fields: Who(),
+    "who": lambda fields: Who(fields.room()),
+    "names": _read_names,
+    "rooms": _read_rooms,
+    "join": lambda fields: JoinRoom(fields.required_room()),
+    "part": lambda fields: PartRoom(fields.required_room()),
+    "topic": _read_topic,
+    "invite": lambda fields: InviteUser(fields.required("target", str), fields.required_room()),
+    "remove": lambda fields: RemoveUser(fields.required("target", str), fields.required_room()),
+    "room": _read_change,
     "command": _read_command,
     "history": _read_history,
     "search": _read_search,
-    "files": lambda fields: ListFiles(fields.optional("query", str) or "", fields.limit(MAX_FOUND)),
+    "files": lambda fields: ListFiles(
+        fields.optional("query", str) or "", fields.limit(MAX_FOUND), fields.room()
+    ),
     "again": lambda fields: SayAgain(fields.required("nonce", str)),
     "drop": lambda fields: DropLine(fields.required("nonce", str)),
     "quit": lambda fields: Quit(),

@@ -47,7 +47,6 @@ from chat.client.conversation.ui_events import (
     TransferListing,
     UiEvent,
     UserFound,
-    UserList,
     holes_of,
 )
 from chat.client.frontends.clipboard import copied_words, copyable
@@ -60,13 +59,13 @@ from chat.client.frontends.plain_lines import (
     lag_lines,
     line_at,
     now,
-    people_lines,
     said,
     shown_text,
     text_lines,
     told_lines,
     transfer_lines,
 )
+from chat.client.frontends.plain_rooms import PlainRooms, failed_in
 from chat.client.frontends.wording import (
     ACTION,
     DISCONNECTED,
@@ -113,7 +112,7 @@ class PlainFrontend:
 
     ``greeting`` is a line below the first welcome, for a user at a terminal.
     ``why_not_saved`` is shown with attachments that are not saved. None: the user can request them with /get.
-    ``attention`` is what the user wants to see.
+    ``attention`` is what the user wants to see. ``has_rooms``: each line has the sign of its room.
     """
 
     def __init__(
@@ -123,9 +122,12 @@ class PlainFrontend:
         why_not_saved: str | None = None,
         attention: Attention | None = None,
         greeting: str | None = None,
+        *,
+        has_rooms: bool = False,
     ) -> None:
         self._attention = attention or Attention()
         self._greeting = greeting
+        self._rooms = PlainRooms(always=has_rooms)
         self._tell = tell
         self._warn = warn
         self._why_not_saved = why_not_saved
@@ -159,7 +161,7 @@ class PlainFrontend:
             Renumbered: lambda event: [line_at(now(), RENUMBERED)],
             Announced: self._announced,
             Done: lambda event: [] if event.answer is None else from_server(now(), event.answer),
-            UserList: people_lines,
+            **self._rooms.formats,
             DeviceListing: lambda event: told_lines(Told(tuple(device_lines(event)))),
             BlockListing: lambda event: [line_at(now(), block_line(event))],
             UserFound: lambda event: [line_at(now(), user_found(event))],
@@ -173,7 +175,7 @@ class PlainFrontend:
         }
         self.warnings: dict[type, Callable[[Any], list[str]]] = {
             BadFrame: lambda event: [f"The server sent an invalid frame: {event.problem}"],
-            Failed: lambda event: [event.sentence],
+            Failed: lambda event: [f"{failed_in(event.room)}{event.sentence}"],
             Problem: lambda event: [event.sentence],
             Disconnected: self._disconnected,
             Lag: lag_lines,
@@ -231,9 +233,11 @@ class PlainFrontend:
         if event.history is not None and not self._has_told_keeping:
             self._has_told_keeping = True
             kept = [line_at(event.timestamp, kept_line(event.history))]
+        rooms = self._rooms.welcome(event)
         return [
             first,
             *kept,
+            *rooms,
             *(FURTHER_LINE + line for line in (lines_of(event.motd) if event.motd else [])),
             *([line_at(event.timestamp, sanitize(greeting))] if greeting is not None else []),
         ]
@@ -241,13 +245,14 @@ class PlainFrontend:
     def _joined(self, event: Joined) -> list[str]:
         if not self._attention.presence.is_shown(event.username, event.timestamp):
             return []
-        return [line_at(event.timestamp, f"{sanitize(event.username)} joined")]
+        sign = self._rooms.sign(event.room)
+        return [line_at(event.timestamp, f"{sanitize(event.username)} joined", sign)]
 
     def _left(self, event: Left) -> list[str]:
         if not self._attention.presence.is_shown(event.username, event.timestamp):
             return []
         line = f"{sanitize(event.username)} left{leave_reason(event.reason)}"
-        return [line_at(event.timestamp, line)]
+        return [line_at(event.timestamp, line, self._rooms.sign(event.room))]
 
     def _text(self, event: Text) -> list[str]:
         if not event.replay:
@@ -258,7 +263,7 @@ class PlainFrontend:
             self._attention.hear(event.timestamp, event.sender, event.text, event.to)
         self._note_read(event)
         self.messages.append((event.sender, shown_text(event).removeprefix(ACTION)))
-        return text_lines(event)
+        return text_lines(event, place=self._rooms.sign(event.room, event.to))
 
     def _began(self, event: CatchUpBegan) -> list[str]:
         self._since[event.log] = event.since
@@ -275,7 +280,8 @@ class PlainFrontend:
             return []  # the line about the lost connection gives the same sentence
         if event.dismisses:
             self._told = event.sentence
-        return from_server(event.timestamp, event.sentence, who_says(event.code))
+        sign = "" if event.room is None else self._rooms.sign(event.room)
+        return from_server(event.timestamp, event.sentence, who_says(event.code), sign)
 
     def _note_read(self, message: Text | Attachment) -> None:
         if message.seq is not None:
@@ -296,7 +302,8 @@ class PlainFrontend:
             self._attention.presence.spoke(attachment.sender, attachment.timestamp)
         self._note_read(attachment)
         self.messages.append((attachment.sender, attachment.filename))
-        return announced_lines(event, self._why_not_saved)
+        sign = self._rooms.sign(attachment.room, attachment.to)
+        return announced_lines(event, self._why_not_saved, place=sign)
 
     def _earlier(self, event: EarlierListing) -> list[str]:
         """Return the lines of earlier messages that the user asked for. They change nothing that the user has read."""
@@ -326,9 +333,10 @@ class PlainFrontend:
         if not said.own and said.sender in self._attention.ignored:
             return []
         self.messages.append((said.sender, copied_text(message)))
+        sign = self._rooms.sign(said.room, said.to)
         if isinstance(message, Text):
-            return text_lines(message, mark)
-        return announced_lines(message, self._why_not_saved, mark)
+            return text_lines(message, mark, sign)
+        return announced_lines(message, self._why_not_saved, mark, sign)
 
     def _show_transfer(self, transfer: Transfer) -> None:
         """Show the end of a transfer. Progress bars and /transfers show its progress."""

@@ -12,9 +12,9 @@ from chat.client.conversation.ui_events import (
     Lag,
     Told,
     TransferListing,
-    UserList,
 )
 from chat.client.frontends.clock import shown_time
+from chat.client.frontends.room_lines import room_sign
 from chat.client.frontends.wording import (
     ACTION,
     ELSEWHERE,
@@ -23,7 +23,6 @@ from chat.client.frontends.wording import (
     file_and_size,
     gets_it_later,
     local_times,
-    people,
     transfer_line,
     transfer_state,
 )
@@ -40,15 +39,18 @@ def sender_of(message: Text | Attachment) -> str:
     return f"{sanitize(message.sender)}{mark}"
 
 
-def text_lines(event: Text, mark: str = "") -> list[str]:
-    """Return the lines of a text: with its sender, its recipient, and its time with a ``mark`` behind it."""
+def text_lines(event: Text, mark: str = "", place: str = "") -> list[str]:
+    """Return the lines of a text: with its sender, its recipient, and its time with a ``mark`` behind it.
+
+    ``place`` stands before the rest: the sign of a room and a blank, if there are several rooms.
+    """
     text, sender, to = shown_text(event), sender_of(event), receiver(event.to)
     if text.startswith(ACTION):
         head = f"* {sender}{to} "
         text = text.removeprefix(ACTION)
     else:
         head = f"[{sender}{to}]: "
-    return [*below(f"<{when(event)}{mark}> {head}", text), *waiting_lines(event)]
+    return [*below(f"<{when(event)}{mark}> {place}{head}", text), *waiting_lines(event)]
 
 
 def shown_text(event: Text) -> str:
@@ -56,8 +58,13 @@ def shown_text(event: Text) -> str:
     return REMOVED if event.purged else event.text
 
 
-def announced_lines(event: Announced, why_not_saved: str | None, mark: str = "") -> list[str]:
-    """Return the lines of an attachment. ``why_not_saved``: see ``PlainFrontend``; ``mark``: see ``text_lines``."""
+def announced_lines(
+    event: Announced, why_not_saved: str | None, mark: str = "", place: str = ""
+) -> list[str]:
+    """Return the lines of an attachment.
+
+    ``why_not_saved``: see ``PlainFrontend``; ``mark``, ``place``: see ``text_lines``.
+    """
     attachment, transfer = event.attachment, event.transfer
     what = KINDS[attachment.kind]
     if attachment.to is not None:
@@ -67,7 +74,7 @@ def announced_lines(event: Announced, why_not_saved: str | None, mark: str = "")
         line += f", number {transfer.number}"
         if transfer.state is TransferState.OFFERED:
             line += f", {why_not_saved or transfer_state(transfer)}"
-    return [f"<{when(attachment)}{mark}> -- {line}", *waiting_lines(attachment)]
+    return [f"<{when(attachment)}{mark}> {place}-- {line}", *waiting_lines(attachment)]
 
 
 def copied_text(message: Text | Announced) -> str:
@@ -109,11 +116,13 @@ def said(line: UnansweredLine) -> str:
     """Return an own line in one line."""
     first, *further = lines_of(line.text)
     to = f" to {sanitize(line.to)}" if line.to is not None else ""
+    if line.room is not None:
+        to = f" in {room_sign(line.room)}"
     return f"you{to}, at {shown_time(line.sent_at)}: {first}{' …' if further else ''}"
 
 
-def line_at(moment: datetime, text: str) -> str:
-    return f"<{shown_time(moment)}> -- {text}"
+def line_at(moment: datetime, text: str, place: str = "") -> str:
+    return f"<{shown_time(moment)}> {place}-- {text}"
 
 
 def below(head: str, text: str) -> list[str]:
@@ -130,10 +139,12 @@ def receiver(to: str | None) -> str:
     return "" if to is None else f" -> {sanitize(to)}"
 
 
-def from_server(moment: datetime, text: str, says: str = "the server says") -> list[str]:
+def from_server(
+    moment: datetime, text: str, says: str = "the server says", place: str = ""
+) -> list[str]:
     first, *further = lines_of(local_times(text))
     return [
-        line_at(moment, f"{says}: {first}"),
+        line_at(moment, f"{says}: {first}", place),
         *(FURTHER_LINE + line for line in further),
     ]
 
@@ -143,13 +154,9 @@ def lag_lines(event: Lag) -> list[str]:
     return [f"The server has not answered for {event.seconds:.0f} s."] if event.seconds else []
 
 
-def people_lines(event: UserList) -> list[str]:
-    return [line_at(now(), people(event))]
-
-
-def told_lines(event: Told) -> list[str]:
+def told_lines(event: Told, place: str = "") -> list[str]:
     first, *further = map(sanitize, event.lines)
-    return [line_at(now(), first), *(FURTHER_LINE + line for line in further)]
+    return [line_at(now(), first, place), *(FURTHER_LINE + line for line in further)]
 
 
 def transfer_lines(event: TransferListing) -> list[str]:

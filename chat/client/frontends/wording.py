@@ -73,6 +73,8 @@ _REASONS = {
     LeaveReason.BANNED.value: "banned",
     LeaveReason.REPLACED.value: "logged in from another place",
     LeaveReason.SERVER_STOPPING.value: "server is stopping",
+    LeaveReason.PARTED.value: "left the room",
+    LeaveReason.REMOVED.value: "removed by an owner",
 }
 
 _TIME = "%Y-%m-%d %H:%M:%S"
@@ -210,13 +212,21 @@ def block_line(listing: BlockListing) -> str:
 
 def people(listed: UserList) -> str:
     """Return a line about the users in the room, or about the users seen so far."""
+    if listed.prefix and not listed.users:
+        return f"nobody in the room has a name that begins with {sanitize(listed.prefix)}"
     ordered = sorted(listed.users, key=str.casefold)
     names = ", ".join(
         f"{sanitize(user)}{_in_brackets(user in listed.registered, user in listed.moderators)}"
         for user in ordered
     )
     whose = f"{len(ordered)} in the room" if listed.complete else "seen in the room so far"
-    return f"{whose}: {names}"
+    if listed.prefix:
+        whose = f"in the room, with {sanitize(listed.prefix)}"
+    if not listed.has_more:
+        return f"{whose}: {names}"
+    if not listed.prefix and listed.here is not None:
+        whose = f"{listed.here} in the room, the first ones are"
+    return f"{whose}: {names} (/who al lists the names that begin with al)"
 
 
 def user_found(found: UserFound) -> str:
@@ -292,6 +302,8 @@ def transfer_line(transfer: Transfer) -> str:
     """Return a transfer as an entry of a list: number, name, peer, size, progress."""
     way = "to" if transfer.outgoing else "from"
     peer = sanitize(transfer.peer) if transfer.peer is not None else "everyone"
+    if transfer.outgoing and transfer.peer is None and transfer.room is not None:
+        peer = f"everyone in {sanitize(transfer.room)}"
     what = f"{transfer.number}. {sanitize(transfer.filename)} {way} {peer}"
     return f"{what}, {byte_count(transfer.size)}: {transfer_state(transfer)}"
 

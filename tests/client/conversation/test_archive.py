@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chat.client.conversation.archive import archive
+from chat.client.conversation.disk.archive import archive
 from chat.client.errors import NotSent, TransferCancelled
 from chat.client.runtime.cancellation import Cancellation
 

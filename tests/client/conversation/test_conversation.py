@@ -170,7 +170,7 @@ def test_a_reply_to_nobody(room: Room) -> None:
 
 def test_who_is_here(room: Room) -> None:
     room.do(Who(), tag="w")
-    assert room.audience.news == [UserList(("alice", "bob"), complete=True, tag="w")]
+    assert room.audience.news == [UserList(("alice", "bob"), complete=True, tag="w", here=2)]
 
 
 def test_one_user_is_found_in_any_case(room: Room) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from chat.client.conversation import downloads, held
+from chat.client.conversation import downloads
+from chat.client.conversation.disk import held
 from chat.client.conversation.downloads import NOT_CONNECTED
 from chat.client.conversation.inbox import Inbox
 from chat.client.conversation.requests import RequestError

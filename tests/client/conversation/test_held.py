@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from chat.client.connection.saver import Saving
-from chat.client.conversation import held
-from chat.client.conversation.held import HeldContents
+from chat.client.conversation.disk import held
+from chat.client.conversation.disk.held import HeldContents
 from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.errors import SaveFailed
 from chat.client.runtime.gevent_runtime import GEVENT

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chat.client.connection.incoming import MAX_IN_MEMORY
-from chat.client.conversation.held import MAX_ONE
+from chat.client.conversation.disk.held import MAX_ONE
 from chat.client.conversation.inbox import Inbox
 from chat.client.errors import SaveFailed
 

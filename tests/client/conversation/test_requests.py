@@ -35,12 +35,14 @@ from chat.client.conversation.requests import (
     Who,
     WhoIs,
 )
+from chat.client.conversation.room_requests import ShowRoom, ShowTopic
 from chat.client.frontends import json_requests
 from chat.client.frontends.line_io import Line
 
 # A program knows by itself what these would tell it, or do for it, or has a request with more keys.
 FOR_PEOPLE = {Help, Reply, WhoIs, Reconnect, OpenFile, ShowEarlier, SearchLog} | {
-    *(SetPresence, Ignore, Unignore, Highlight, Unhighlight, ListMentions)
+    *(ShowRoom, ShowTopic),
+    *(SetPresence, Ignore, Unignore, Highlight, Unhighlight, ListMentions),
 }
 DOCUMENT = Path(__file__).parent.parent.parent.parent / "docs" / "json-lines.md"
 
@@ -52,6 +54,8 @@ def test_everything_that_can_be_asked_for_can_be_typed() -> None:
     lines += ["/again", "/drop 1"]
     lines += ["/ignore", "/unignore a", "/highlight", "/unhighlight a", "/mentions"]
     lines += ["/history 10", "/search x", "/files x"]
+    lines += ["/join dev", "/part", "/rooms", "/topic", "/topic x", "/invite a", "/remove a"]
+    lines += ["/room", "/room kind open"]
     # Only programs name the numbers of messages.
     assert {type(parse_line(line, Availability.PLAIN)) for line in lines} == set(
         get_args(CommonRequest)

@@ -41,6 +41,8 @@ ELEVEN = datetime(2026, 11, 19, 23, tzinfo=timezone.utc)  # a day begins there
         ("from:alice x", SearchTerms(("x",), "alice")),
         ("FROM:alice", SearchTerms((), "alice")),
         ("after:2026-11-20", SearchTerms(since=ELEVEN)),
+        ("in:dev", SearchTerms(room="dev")),
+        ("in:#dev x", SearchTerms(("x",), room="dev")),
         ("before:2026-11-20", SearchTerms(until=ELEVEN)),
         ("has:Link", SearchTerms(has="link")),
         ("http://a.b 10:30 :", SearchTerms(("http://a.b", "10:30", ":"))),
@@ -51,7 +53,8 @@ def test_terms(text: str, terms: SearchTerms) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["from:", "in:den", "before:", "after:2026-02-30", "before:tomorrow", "has:", "has:x"]
+    "text",
+    ["from:", "in:", "in:#", "before:", "after:2026-02-30", "before:tomorrow", "has:", "has:x"],
 )
 def test_terms_that_make_no_sense(text: str) -> None:
     with pytest.raises(RequestError):

@@ -170,7 +170,7 @@ class TestViews:
 class TestCompleting:
     def test_candidates_are_listed_while_tab_goes_through_them(self, desk: Desk) -> None:
         desk.type("/re<tab>")
-        assert desk.screen()[-3] == " /reconnect  /register   /reply"
+        assert desk.screen()[-3] == " /reconnect  /register   /remove     /reply"
         assert desk.draft() == "/reconnect "
         desk.type("<tab>")
         assert desk.draft() == "/register"

@@ -293,7 +293,7 @@ def test_a_server_without_search(desk: Desk) -> None:
     [
         ("before:soon", "Invalid date 'soon'"),
         ("has:dog", "Expected has: and one of file,"),
-        ("in:den cat", "There is one room"),
+        ("in:den cat", "A search is in the room that you see"),
         ("from:", "Expected from:NAME."),
     ],
 )

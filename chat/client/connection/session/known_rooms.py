@@ -68,11 +68,15 @@ class KnownRoom:
 
 
 class KnownRooms:
-    """The default room, and the rooms that this user is in beside it, by their names."""
+    """The default room, and the rooms that this user is in beside it, by their names.
+
+    ``default_name`` is the name that the server gives the default room; None if it tells none.
+    """
 
     def __init__(self) -> None:
         self.default = KnownRoom(None)
         self.default.is_listed = True
+        self.default_name: str | None = None
         self.others: dict[str, KnownRoom] = {}
 
     def __iter__(self) -> Iterator[KnownRoom]:
@@ -85,12 +89,16 @@ class KnownRooms:
 
     def find(self, name: str) -> KnownRoom | None:
         """Return the room with this name, in any spelling; None if the user is not in it."""
+        if name == self.default_name:
+            return self.default
         exact = self.others.get(name)
-        if exact is not None or not self.others:
+        if exact is not None or (self.default_name is None and not self.others):
             return exact
         from chat.protocol.names import name_key  # its tables take a while to load
 
         key = name_key(name)
+        if key is not None and self.default_name is not None and key == name_key(self.default_name):
+            return self.default
         same = (room for shown, room in self.others.items() if name_key(shown) == key)
         return next(same, None) if key is not None else None
 

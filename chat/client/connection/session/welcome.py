@@ -32,7 +32,8 @@ def read_welcome(content: bytes, bare: Welcome) -> Welcome:
     if limits.get("resume") is True:
         known["resume"] = True
     rooms = _rooms_of(fields)
-    lobby = rooms.pop(next((name for name, facts in rooms.items() if "kind" not in facts), ""), {})
+    default = next((name for name, facts in rooms.items() if "kind" not in facts), None)
+    lobby = rooms.pop(default, {}) if default is not None else {}
     return replace(
         bare,
         users=_strings(fields.get("users")) or bare.users,
@@ -55,6 +56,7 @@ def read_welcome(content: bytes, bare: Welcome) -> Welcome:
         invited=_strings(fields.get("invited"))[:_MAX_REFUSED],
         topic=_string(lobby.get("topic")),
         here=_integer(lobby.get("here")),
+        default_room=default,
     )
 
 

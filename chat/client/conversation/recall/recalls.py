@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from chat.client.attention.names import folded
 from chat.client.connection.connection import Connection
@@ -28,6 +28,7 @@ from chat.client.conversation.ui_events import (
     FoundListing,
     Tag,
 )
+from chat.client.state.places import room_log
 from chat.local_time import exact_timestamp
 from chat.protocol.commands import MAX_FOUND, MAX_REPLAY, SearchQuery
 from chat.protocol.notices import NoticeCode
@@ -43,8 +44,16 @@ Listing = EarlierListing | FoundListing | FileListing
 NO_SEARCH = "This server has no search."
 
 
+class _Match(NamedTuple):
+    """A message that a search has found: its number under an epoch, and its room."""
+
+    seq: int | None
+    epoch: str | None
+    room: str | None
+
+
 class Recalls:
-    """The requests for earlier messages. ``oldest`` is the lowest number of the room that was shown."""
+    """The requests for earlier messages. ``oldest`` is the lowest number that was shown, of each room."""
 
     def __init__(self, asking: Asking, downloads: Downloads) -> None:
         self.doing: dict[type, Callable[[Any, Tag], object]] = {
@@ -63,27 +72,32 @@ class Recalls:
         self._downloads = downloads
         self._next_search: FetchFound | None = None  # goes on with the last one
         # What the last search has found: the numbers of messages, and their epochs.
-        self._matches: list[tuple[int | None, str | None]] = []
-        self.oldest: int | None = None
+        self._matches: list[_Match] = []
+        self.oldest: dict[str | None, int] = {}
         self._epoch: str | None = None  # of the numbers
 
     def note(self, event: object) -> None:
         """Note a message that is shown, or what the server says of the numbers of messages."""
         if isinstance(event, Text | Attachment):
             if event.to is None and event.seq is not None:
-                self._note_number(event.seq)
+                self._note_number(event.room, event.seq)
         elif isinstance(event, Welcome) and event.history is not None:
             self._count_under(event.history.epoch)
         elif isinstance(event, Notice) and event.code == NoticeCode.EPOCH.value:
             self._count_under(event.epoch)
 
-    def _note_number(self, seq: int) -> None:
-        if self.oldest is None or seq < self.oldest:
-            self.oldest = seq
+    def _note_number(self, room: str | None, seq: int) -> None:
+        if seq < self.oldest.get(room, seq + 1):
+            self.oldest[room] = seq
+
+    def _oldest_of(self, room: str | None) -> int | None:
+        """Return the lowest number that was shown of a room, by its name in any spelling."""
+        log = room_log(room)
+        return next((seq for name, seq in self.oldest.items() if room_log(name) == log), None)
 
     def _count_under(self, epoch: str | None) -> None:
         if self._epoch not in (None, epoch):
-            self.oldest = None
+            self.oldest.clear()
             if self._next_search is not None:
                 # The place to go on is gone, so the search begins anew.
                 self._next_search = replace(self._next_search, before=None)
@@ -104,23 +118,25 @@ class Recalls:
         self._asking.ask(partial(self._readers[type(request)], request, tag), tag)
 
     def _read_shown(self, request: ShowEarlier, tag: Tag, connection: Connection) -> EarlierListing:
-        fetch = FetchEarlier(limit=request.count or DEFAULT_COUNT)
+        fetch = FetchEarlier(limit=request.count or DEFAULT_COUNT, room=request.room)
         if request.found is not None:
             fetch = self._around(request.found)
         elif request.at is not None:
             fetch = replace(fetch, at=exact_timestamp(request.at))
         else:
-            fetch = replace(fetch, before=self.oldest, epoch=self._epoch)
+            fetch = replace(fetch, before=self._oldest_of(request.room), epoch=self._epoch)
         return self._read_earlier(fetch, tag, connection)
 
     def _around(self, match: int) -> FetchEarlier:
         if not 1 <= match <= len(self._matches):
             raise RequestError(f"There is no match {match}; /search finds some, and numbers them.")
-        seq, epoch = self._matches[match - 1]
-        return FetchEarlier(around=seq, limit=AROUND, epoch=epoch)
+        seq, epoch, room = self._matches[match - 1]
+        return FetchEarlier(around=seq, limit=AROUND, epoch=epoch, room=room)
 
     def _read_searched(self, request: SearchLog, tag: Tag, connection: Connection) -> FoundListing:
-        fetch = self._next_search if request.text is None else found_by(parse_terms(request.text))
+        fetch = self._next_search
+        if request.text is not None:
+            fetch = found_by(parse_terms(request.text), room=request.room)
         if fetch is None:
             raise RequestError("Expected /search and words, or from:NAME, before:DATE, has:file.")
         if request.text is not None:
@@ -128,7 +144,9 @@ class Recalls:
         listing = self._read_found(fetch, tag, connection)
         listing = replace(listing, first=len(self._matches) + 1)
         self._matches += (
-            ((each if isinstance(each, Text) else each.attachment).seq, listing.epoch)
+            _Match(
+                (each if isinstance(each, Text) else each.attachment).seq, listing.epoch, fetch.room
+            )
             for each in listing.messages
         )
         self._next_search = None
@@ -143,7 +161,7 @@ class Recalls:
             request.since,
             request.until,
             request.has,
-            None,
+            request.room,
             request.private,
             request.before,
             min(request.limit, MAX_FOUND),
@@ -162,10 +180,12 @@ class Recalls:
 
     def _read_files(self, request: ListFiles, tag: Tag, connection: Connection) -> FileListing:
         found: list[Attachment] = []
-        is_kept = connection.username in connection.registered
+        # The server keeps the private messages of registered users alone.
+        is_kept = request.room is None and connection.username in connection.registered
         for private in (False, True) if is_kept else (False,):
             # One more than wanted tells whether there are others.
-            found += islice(connection.files(request.words, private=private), request.limit + 1)
+            files = connection.files(request.words, private=private, room=request.room)
+            found += islice(files, request.limit + 1)
         found.sort(key=lambda attachment: attachment.timestamp, reverse=True)
         shown = [
             self._downloads.announce_again(each, connection) for each in found[: request.limit]
@@ -239,6 +259,7 @@ def _pages(
         limit=min(limit, MAX_REPLAY),
         private=request.private,
         partner=request.partner,
+        room=request.room,
         epoch=request.epoch,
     )
     page, has_more = MessagePage(()), False

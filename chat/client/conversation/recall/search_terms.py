@@ -24,7 +24,8 @@ _KINDS = ", ".join(has.value for has in Has)
 class SearchTerms(Struct):
     """Describe messages: they have all ``words``, and fit all else that is not None.
 
-    ``sender`` is a name. They are not older than ``since``, and older than ``until``. ``has`` is a value of ``Has``.
+    ``sender`` is a name, and ``room`` that of a room; None: the room that the user is looking at. They are not older
+    than ``since``, and older than ``until``. ``has`` is a value of ``Has``.
     """
 
     words: tuple[str, ...] = ()
@@ -32,13 +33,14 @@ class SearchTerms(Struct):
     since: datetime | None = None
     until: datetime | None = None
     has: str | None = None
+    room: str | None = None
 
 
 def parse_terms(text: str) -> SearchTerms:
-    """Read ``from:NAME``, ``before:DATE``, ``after:DATE``, ``has:KIND``, and words. Raises RequestError.
+    """Read ``from:NAME``, ``in:ROOM``, ``before:DATE``, ``after:DATE``, ``has:KIND``, and words. Raises RequestError.
 
     >>> parse_terms("release from:alice has:link")
-    SearchTerms(words=('release',), sender='alice', since=None, until=None, has='link')
+    SearchTerms(words=('release',), sender='alice', since=None, until=None, has='link', room=None)
     """
     terms = SearchTerms()
     words: list[str] = []
@@ -59,7 +61,10 @@ def _read_sender(terms: SearchTerms, value: str) -> SearchTerms:
 
 
 def _read_room(terms: SearchTerms, value: str) -> SearchTerms:
-    raise RequestError("There is one room, so a search needs no in:ROOM.")
+    name = value.removeprefix("#")
+    if not name:
+        raise RequestError("Expected in:ROOM.")
+    return replace(terms, room=name)
 
 
 def _read_until(terms: SearchTerms, value: str) -> SearchTerms:
@@ -87,7 +92,12 @@ _READERS: dict[str, Callable[[SearchTerms, str], SearchTerms]] = {
 
 
 def found_by(terms: SearchTerms, **place: Any) -> FetchFound:
-    """Return the request for messages that fit ``terms``; ``place`` has the other fields."""
+    """Return the request for messages that fit ``terms``; ``place`` has the other fields.
+
+    A room in ``terms`` comes before that in ``place``.
+    """
+    if terms.room is not None:
+        place["room"] = terms.room
     since, until = (
         None if moment is None else exact_timestamp(moment) for moment in (terms.since, terms.until)
     )

@@ -115,7 +115,12 @@ def _split(rest: str, usage: str) -> tuple[str, str | None]:
 
 
 def _seconds(time: str) -> int:
+    return parse_span(time, f"{_EXAMPLES}, or no time: for ever")
+
+
+def parse_span(time: str, expected: str) -> int:
+    """Return the seconds of a time such as 30m. Raises RequestError, which says what is ``expected``."""
     match = _TIME.fullmatch(time.lower())
     if match is None:
-        raise RequestError(f"Invalid time {time!r}: expected {_EXAMPLES}, or no time: for ever.")
+        raise RequestError(f"Invalid time {time!r}: expected {expected}.")
     return int(match[1]) * _UNITS[match[2]]

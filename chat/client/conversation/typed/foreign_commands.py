@@ -18,7 +18,11 @@ _MEANINGS = {
     "open": "view show xdg-open",
     "who": "users ls online list-users people here whowas members",
     "whois": "wi info finger profile user",
-    "names": "nicklist userlist sidebar roster buddylist",
+    "join": "enter goto channel switch create cycle",
+    "rooms": "channels chans roomlist",
+    "topic": "title subject",
+    "remove": "uninvite",
+    "names": "nicklist userlist roster buddylist",
     "query": "chat private window",
     "close": "wc unquery closeview",
     "ignore": "hide squelch silence",
@@ -40,26 +44,22 @@ _MEANINGS = {
     "unmute": "unquiet ungag",
     "keys": "bind keybindings shortcuts hotkeys",
     "help": "commands man usage h ?",
-    "quit": "bye leave part logout signoff disconnect die x",
+    "quit": "bye logout signoff disconnect die x",
 }
 _OURS = {theirs: ours for ours, names in _MEANINGS.items() for theirs in names.split()}
 
-_ONE_ROOM = "There is one room, and you are in it. /msg NAME TEXT speaks to one user alone."
 _STATUS = "There is no such status. Say it to everyone: /me is away."
-_TOPIC = "A room has no topic. The operator can set a text that is shown at the start (--motd)."
-_MODERATORS = "The operator of the server appoints moderators: chat-server users moderator NAME."
+_MODERATORS = (
+    "The operator of the server appoints moderators: chat-server users moderator NAME. /room owner NAME makes another "
+    "owner of a room."
+)
 _SERVER = "One client speaks to one server. For another one, start another client with --address."
 # What we do not have at all -> what to do instead.
 _INSTEAD = {
     **dict.fromkeys(("away", "back", "afk", "brb", "status", "dnd"), _STATUS),
-    **dict.fromkeys(("topic", "title", "subject"), _TOPIC),
-    **dict.fromkeys(
-        ("join", "j", "channel", "channels", "list", "rooms", "room", "cycle"), _ONE_ROOM
-    ),
     **dict.fromkeys(("op", "deop", "oper", "admin", "promote", "mod", "hop", "mode"), _MODERATORS),
     **dict.fromkeys(("network", "networks", "servers"), _SERVER),
-    "invite": "Everyone who can reach the server can come: give them its address.",
-    "say": "A text without a command goes to everyone. // starts a text with a slash.",
+    "say": "A text without a command goes to everyone in the room. // starts a text with a slash.",
     "react": "There are no reactions; answer with a text.",
     "edit": "A text that was sent can't be changed; send a better one.",
     "delete": "A text that was sent can't be taken back.",

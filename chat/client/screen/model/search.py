@@ -26,6 +26,8 @@ from chat.client.screen.model.excerpt import Excerpt
 from chat.client.screen.model.views import Page, View
 from chat.protocol.commands import Has
 
+ELSEWHERE = "A search is in the room that you see: go to the other room first."
+
 
 class MatchPlace(NamedTuple):
     """Say that the current match is ``number`` of ``total``, counted from the newest, which is 1.
@@ -258,6 +260,9 @@ class Search:
             terms = parse_terms(text)
         except RequestError as problem:
             self.problem = str(problem)
+            return None
+        if terms.room is not None:
+            self.problem = ELSEWHERE
             return None
         return None if terms == SearchTerms() else EntryMatcher(terms)
 

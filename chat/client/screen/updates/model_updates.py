@@ -27,6 +27,7 @@ from chat.client.conversation.ui_events import (
     Lag,
     MentionList,
     Problem,
+    RoomListing,
     Told,
     TransferChanged,
     TransferListing,
@@ -34,6 +35,7 @@ from chat.client.conversation.ui_events import (
     UserFound,
     UserList,
 )
+from chat.client.frontends.room_lines import room_list_lines
 from chat.client.frontends.wording import (
     DISCONNECTED,
     block_line,
@@ -90,6 +92,7 @@ class ModelUpdater:
             UserList: self._people,
             DeviceListing: self._devices,
             BlockListing: self._blocks,
+            RoomListing: lambda event, now: self._model.remark(now, *room_list_lines(event)),
             UserFound: self._found,
             TransferListing: self._transfers,
             FileListing: lambda event, now: self._model.remark(now, *file_lines(event)),
