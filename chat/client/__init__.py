@@ -25,6 +25,7 @@ from chat.client.connection.events import (
     BadFrame,
     EnteredRoom,
     Event,
+    EventsDropped,
     HereCount,
     Invited,
     Joined,
@@ -44,6 +45,7 @@ from chat.client.connection.events import (
 )
 from chat.client.connection.outgoing import split_text
 from chat.client.connection.receipts import Receipt, Status
+from chat.client.connection.rooms.room import Room
 from chat.client.connection.saver import Saving
 from chat.client.errors import (
     ChatError,
@@ -95,6 +97,7 @@ __all__ = [
     "Dismissed",
     "EnteredRoom",
     "Event",
+    "EventsDropped",
     "HereCount",
     "Invited",
     "Joined",
@@ -117,6 +120,7 @@ __all__ = [
     "Receipt",
     "ReconnectingRoom",
     "Renumbered",
+    "Room",
     "RoomChanged",
     "RoomEvent",
     "RoomFacts",

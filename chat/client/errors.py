@@ -9,7 +9,7 @@
       LoginRefused        the server refused the login
       ConnectionLost      the connection broke after the login
         Dismissed         the server ended the connection on purpose: a moderator's act, or a newer login
-      QueryRefused        the server can't answer a query of history
+      QueryRefused        the server can't answer a query, or does not do what a method asked for
       NotSent             the client refused to send the message, and sent no part of it
         NotSupported      the server is an original one, or lacks a feature
       SaveFailed          a content could not be written to the disk
@@ -67,9 +67,9 @@ class Dismissed(ConnectionLost):
 
 
 class QueryRefused(ChatError):
-    """The server can't answer a query of earlier messages.
+    """The server can't answer a query of earlier messages, or does not do what a method asked for, such as ``join``.
 
-    ``code`` is a value of ``chat.protocol.notices.NoticeCode``, such as ``no-history`` or ``bad-place``.
+    ``code`` is a value of ``chat.protocol.notices.NoticeCode``, such as ``no-history`` or ``not-invited``.
     """
 
     def __init__(self, code: str, sentence: str) -> None:

@@ -72,6 +72,29 @@ def test_the_echo_bot_answers_in_kind() -> None:
             ]
 
 
+def test_the_helpdesk_passes_on_between_two_rooms() -> None:
+    with (
+        running_server() as server,
+        example("helpdesk.py", address_of(server), "desk", "questions", "staff") as desk,
+    ):
+        assert line(desk) == "in questions and staff\n"
+        with (
+            connect(address_of(server), "alice", rooms=["questions"]) as alice,
+            connect(address_of(server), "bob", rooms=["staff"]) as bob,
+            connect(address_of(server), "eve") as eve,
+        ):
+            alice.send_text("It is broken.", room="questions")
+            asked = next_text(bob)
+            assert (asked.text, asked.room) == ("alice asks: It is broken.", "staff")
+            bob.send_text("hm", room="staff")
+            bob.send_text("eve: not there", room="staff")
+            bob.send_text("alice: turn it off", room="staff")
+            answer = next_text(alice)
+            assert (answer.text, answer.room) == ("alice: turn it off", "questions")
+            eve.send_text("hi")
+            assert next_text(bob).text == "hi"
+
+
 def test_an_example_that_cannot_connect_says_so_in_one_line() -> None:
     with example("echo_bot.py", "127.0.0.1:1", "echo") as bot:
         _, errors = bot.communicate(timeout=PATIENCE)

@@ -14,9 +14,15 @@ from chat.client import (
     Connection,
     EnteredRoom,
     Event,
+    Joined,
+    Left,
+    LeftRoom,
+    QueryRefused,
     Receipt,
+    Room,
     Status,
     Text,
+    TopicChanged,
     Verb,
     Welcome,
     connect,
@@ -75,7 +81,9 @@ def test_a_login_with_rooms(runtime: Runtime, address: str) -> None:
             assert [facts.name for facts in welcome.rooms] == ["Dev"]
             assert welcome.refused == (("nowhere", "no-such-room"),)
             assert list(bob.rooms) == ["Dev"]
-            assert bob.rooms["Dev"].here == 2
+            assert (bob.rooms["Dev"].here, bob.rooms["Dev"].users) == (2, [])
+            assert bob.room("DEV") is bob.rooms["Dev"]
+            assert bob.room("nowhere") is None
             receipt = bob.send_text("hi", room="dev")
             assert until_answered(bob, receipt)[-1] == event_of(bob, receipt)
             refused = bob.send_text("hi", room="nowhere")
@@ -147,3 +155,180 @@ def test_a_program_that_knows_no_rooms_hears_the_default_room_alone(
                     until_ping(alice)
                     texts = [event for event in until_ping(bob) if isinstance(event, Text)]
                     assert [text.room for text in texts] == ["dev", None][-heard:]
+
+
+def test_a_room_is_joined_read_and_left(runtime: Runtime, address: str) -> None:
+    with (
+        connect(address, "alice", runtime=runtime) as alice,
+        connect(address, "bob", runtime=runtime, rooms=()) as bob,
+    ):
+        dev = alice.join("Dev")
+        assert (dev.name, dev.users, dev.here) == ("Dev", ["alice"], 1)
+        assert (dev.kind, dev.topic, dev.is_owner, dev.is_member) == ("open", None, False, True)
+        assert [(room.name, room.is_joined) for room in bob.list_rooms()] == [
+            ("Dev", False),
+            ("lobby", True),
+        ]
+        assert [room.name for room in bob.list_rooms("d")] == ["Dev"]
+        with pytest.raises(QueryRefused) as refused:
+            bob.part("dev")
+        assert refused.value.code == "not-in-room"
+        with pytest.raises(ValueError, match="default room"):
+            bob.join("lobby")
+
+        his = bob.join("DEV")
+        assert his.users == ["alice", "bob"]
+        assert [*his.names()] == [*bob.names()] == ["alice", "bob"]
+        assert [*his.names("b")] == ["bob"]
+        alice.send_text("in the lobby")
+        alice.send_text("in dev", room="dev")
+        assert [*alice.names("b")] == ["bob"], "the server has both texts now"
+        his.send_text("hi")
+        his.part()
+        with pytest.raises(QueryRefused):
+            his.set_topic("mine")
+        assert (his.is_member, his.users, his.here) == (False, [], None)
+        assert [short(event) for event in his] == [
+            "EnteredRoom Dev",
+            "alice: in dev",
+            "bob: hi",
+            "LeftRoom Dev",
+        ]
+        assert [short(event) for event in until_ping(alice)] == [
+            "Welcome",
+            "Joined bob",
+            "EnteredRoom Dev",
+            "Joined bob",
+            "alice: in the lobby",
+            "alice: in dev",
+            "bob: hi",
+            "Left bob",
+            "Notice done",
+        ]
+        assert not [*his], "he is not in the room any more"
+
+
+def short(event: object) -> str:
+    """An event in few words."""
+    match event:
+        case Text():
+            return f"{event.sender}: {event.text}"
+        case Joined() | Left():
+            return f"{type(event).__name__} {event.username}"
+        case EnteredRoom():
+            return f"EnteredRoom {event.facts.name}"
+        case LeftRoom():
+            return f"LeftRoom {event.room}"
+    return f"{type(event).__name__} {getattr(event, 'code', '')}".strip()
+
+
+def test_rooms_are_read_side_by_side(runtime: Runtime, address: str) -> None:
+    """Each task hears its room, in order, and none hears what is for another."""
+    count = 30
+    with (
+        connect(address, "alice", runtime=runtime) as alice,
+        connect(address, "bob", runtime=runtime) as bob,
+    ):
+        rooms = [bob.join(name) for name in ("one", "two", "three")]
+        heard: dict[str | None, list[str]] = {None: []}
+
+        def read(room: Room) -> None:
+            heard[room.name] = []
+            for event in room:
+                if isinstance(event, Text):
+                    heard[room.name].append(event.text)
+
+        tasks = [runtime.spawn(read, room) for room in rooms]
+        for room in rooms:
+            alice.join(room.name)
+        for number in range(count):
+            for name in (None, "one", "two", "three"):
+                alice.send_text(f"{number}", room=name)
+        until_ping(alice)
+        for room in rooms[1:]:
+            room.part()
+        for event in bob:
+            if isinstance(event, Text):
+                heard[None].append(event.text)
+                if len(heard[None]) == count:
+                    break
+        bob.close()
+        for task in tasks:
+            task.join(10)
+        said = [f"{number}" for number in range(count)]
+        assert heard == {name: said for name in (None, "one", "two", "three")}  # noqa: C420
+
+
+def test_what_owners_do_and_a_user_who_is_removed_while_they_read(
+    runtime: Runtime, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir(0o700)
+    with running_server("--rate=0", f"--data-directory={data}") as server:
+        register(data, "alice", "correct horse")
+        address = address_of(server)
+        with (
+            connect(address, "alice", password="correct horse", runtime=runtime) as alice,
+            connect(address, "bob", runtime=runtime, rooms=()) as bob,
+        ):
+            den = alice.join("den")
+            assert den.is_owner
+            den.change(kind="closed", keep=86400)
+            assert den.kind == "closed"
+            with pytest.raises(QueryRefused) as refused:
+                bob.join("den")
+            assert refused.value.code == "not-invited"
+            den.invite("bob")
+            his = bob.join("den")
+            den.set_topic(" All about \t bears ")
+            assert den.topic == "All about bears"
+            heard: list[object] = []
+            reader = runtime.spawn(lambda: heard.extend(his))
+            den.send_text("bye")
+            den.remove("bob")
+            reader.join(10)
+            assert [type(event) for event in heard] == [EnteredRoom, TopicChanged, Text, LeftRoom]
+            left = heard[-1]
+            assert isinstance(left, LeftRoom)
+            assert (left.reason, left.sentence) == ("removed", "alice removed you from den.")
+            assert den.users == ["alice"] or until_ping(alice)
+            assert den.users == ["alice"]
+            with pytest.raises(QueryRefused, match="closed"):
+                bob.join("den")
+            den.mark_read(1)
+            [told] = [event for event in until_ping(bob) if type(event).__name__ == "Invited"]
+            assert told.room == "den"  # type: ignore[union-attr]
+
+
+def test_a_room_with_very_many_users(runtime: Runtime) -> None:
+    with running_server("--announce-up-to=2") as server:
+        address = address_of(server)
+        with connect(address, "alice", runtime=runtime) as alice:
+            dev = alice.join("dev")
+            others = [
+                connect(address, name, runtime=runtime, rooms=["dev"]) for name in ("b1", "b2")
+            ]
+            try:
+                while dev.here != 3:
+                    alice.read()
+                assert not dev.users
+                assert [*dev.names()] == ["alice", "b1", "b2"]
+                assert [*dev.names("b")] == ["b1", "b2"]
+            finally:
+                for other in others:
+                    other.close()
+
+
+def test_a_guest_who_comes_back_with_the_token_is_in_the_rooms(
+    runtime: Runtime, address: str
+) -> None:
+    with connect(address, "alice", runtime=runtime, rooms=()) as alice:
+        alice.join("dev")
+        with connect(
+            address, "alice", runtime=runtime, rooms=["dev"], session=alice.session
+        ) as again:
+            assert [facts.name for facts in welcome_of(again).rooms] == ["dev"]
+            dev = again.rooms["dev"]
+            dev.send_text("still here")
+            [text] = [event for event in [dev.read()] if isinstance(event, Text)]
+            assert text.text == "still here"

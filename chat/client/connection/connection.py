@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -22,9 +21,9 @@ from chat.client.connection.outgoing import (
     encode_text,
     open_source,
 )
-from chat.client.connection.queries.earlier import EarlierMessages
-from chat.client.connection.queries.pages import Pages
-from chat.client.connection.receipts import Receipt, Status, new_nonce
+from chat.client.connection.reading.answers import Answers
+from chat.client.connection.receipts import Receipt
+from chat.client.connection.rooms.host import RoomHost
 from chat.client.connection.saver import Saver
 from chat.client.connection.saving import FileSink, given_path
 from chat.client.connection.session_facts import SessionFacts
@@ -38,11 +37,8 @@ from chat.protocol.descriptor import ATTACHMENTS, MessageType
 from chat.protocol.errors import RemoteProtocolError
 from chat.protocol.notices import NoticeCode
 
-# Seconds between two tries to read the answer to a query, while another task reads.
-_LOOK_EVERY = 0.05
 
-
-class Connection(SessionFacts, EarlierMessages):
+class Connection(SessionFacts, RoomHost):
     """One user's connection, made by :func:`chat.client.connect`. Iterating yields events until ``close()``.
 
     Always call ``close()`` in the end. One task reads; any task may send at any time. Methods that send raise NotSent
@@ -63,16 +59,17 @@ class Connection(SessionFacts, EarlierMessages):
         saver: Saver | None,
         save_directory: Path | None,
     ) -> None:
-        super().__init__(room, original=original)
+        SessionFacts.__init__(self, room, original=original)
+        RoomHost.__init__(self)
         self._link = link
         self._in_flight = in_flight
         self._transfers, self._runtime = transfers, runtime
         self.has_device = has_device  # whether the login had the device of the client
         self._saver, self._save_directory = saver, save_directory
         self._incoming = Incoming(link, room, saver)
-        self._kept: deque[Event] = deque()  # events that were read, and not returned yet
-        self._pages = Pages()
-        self._read_lock, self._send_lock = runtime.lock(), runtime.lock()
+        self._answers = Answers(runtime, self._read)
+        self._readers = self._answers.readers
+        self._send_lock = runtime.lock()
         self._ended = runtime.event()
         self._closing = self._interrupted = False
         self._lost: str | None = None  # the reason, unless close() ended the connection
@@ -126,13 +123,10 @@ class Connection(SessionFacts, EarlierMessages):
         If an exception (Ctrl-C, ``gevent.Timeout``) ends the call before a frame has begun, you may call ``read``
         again. Inside a frame the rest of the stream can't be read any more.
         """
-        with self._read_lock:
-            while True:
-                if self._kept and not self._closing:
-                    return self._kept.popleft()
-                event = self._read()
-                if event is None or not self._pages.take(event):
-                    return event
+        return self._readers.read()
+
+    def read_room(self, name: str) -> Event | None:
+        return self._readers.read_room(name, is_member=self._room.rooms.get(name) is not None)
 
     def await_welcome(self) -> None:
         """Read the welcome, the first frame after the login. For ``connect``."""
@@ -141,7 +135,7 @@ class Connection(SessionFacts, EarlierMessages):
         if not self._original and not isinstance(first, Welcome):
             raise ConnectionLost("The server sent no welcome after the login.")
         if first is not None:
-            self._kept.append(first)
+            self._readers.put(first)
         self._transfers.begin(self._room.session, self._room.limits)
 
     def watch(self, silence: Silence, *, ping: bool) -> None:
@@ -258,28 +252,10 @@ class Connection(SessionFacts, EarlierMessages):
         self._send(receipt, b"", Place.PING)
 
     def ask_page(self, command: Command) -> MessagePage:
-        nonce = new_nonce()
-        self._pages.begin(nonce)
-        try:
-            receipt = self.command(command, nonce=nonce)
-            self._await_page(receipt)
-            return self._pages.page(receipt)
-        finally:
-            self._pages.end(nonce)
+        return self._answers.wait_for_page(lambda nonce: self.command(command, nonce=nonce))
 
-    def _await_page(self, receipt: Receipt) -> None:
-        while receipt.status is Status.WAITING:
-            if not self._read_lock.acquire(blocking=False):
-                receipt.wait(_LOOK_EVERY)  # another task reads, and may stop to do so
-                continue
-            try:
-                event = self._read()
-                if event is None:
-                    return
-                if not self._pages.take(event):
-                    self._kept.append(event)
-            finally:
-                self._read_lock.release()
+    def do(self, command: Command) -> Event:
+        return self._answers.wait_for_answer(lambda nonce: self.command(command, nonce=nonce))
 
     def unanswered(self) -> list[Receipt]:
         """Return the sent messages without an answer, oldest first. After ConnectionLost they may be lost."""
@@ -348,13 +324,14 @@ class Connection(SessionFacts, EarlierMessages):
         if self._closing:
             return
         self._closing = True
+        self._readers.stop()
         self._transfers.end()
         self._log_out(timeout)
         self._end("The connection is closed.")
         # Not while a task reads: the kernel could give the number of the closed descriptor to another socket.
-        if self._read_lock.acquire(timeout=timeout):
+        if self._readers.acquire(timeout=timeout):
             self._link.close()
-            self._read_lock.release()
+            self._readers.release()
         if self._saver is not None:
             self._saver.wait(timeout)
 
@@ -371,7 +348,7 @@ class Connection(SessionFacts, EarlierMessages):
             return
         # Read on until the server closes: by then every message is answered. If a socket is closed with unread data,
         # the kernel resets the connection, and the server loses what it has not read yet.
-        if not self._read_lock.acquire(blocking=False):
+        if not self._readers.acquire():
             self._ended.wait(timeout)
             return
         try:
@@ -382,7 +359,7 @@ class Connection(SessionFacts, EarlierMessages):
         except ConnectionLost:
             return  # a sender noticed the end earlier
         finally:
-            self._read_lock.release()
+            self._readers.release()
 
     def _end(self, reason: str) -> None:
         """Record that nothing more can be read, and why."""
@@ -392,5 +369,6 @@ class Connection(SessionFacts, EarlierMessages):
         if not self._ended.is_set():
             self._ended.set()
             self._in_flight.lose()
+            self._readers.wake_all()
         self._transfers.end()
         self._link.stream.shut()

@@ -325,6 +325,16 @@ class HereCount(Struct):
     room: str | None = None
 
 
+class EventsDropped(Struct):
+    """So many events were dropped here, the oldest ones: too many waited for readers, of this ``room`` or of the rest.
+
+    Messages that the server keeps can be fetched by ``history``.
+    """
+
+    count: int
+    room: str | None = None
+
+
 class BadFrame(Struct):
     """The server sent an invalid frame, which was skipped. ``problem`` is a sentence."""
 

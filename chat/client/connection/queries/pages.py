@@ -1,8 +1,16 @@
-"""Collect the pages of earlier messages that a program asked for, while other events go on."""
+"""Collect the answers and pages of earlier messages that a program asked for, while other events go on."""
 
 from __future__ import annotations
 
-from chat.client.connection.events import Attachment, Event, MessagePage, Notice, Text
+from chat.client.connection.events import (
+    Attachment,
+    EnteredRoom,
+    Event,
+    LeftRoom,
+    MessagePage,
+    Notice,
+    Text,
+)
 from chat.client.connection.receipts import Receipt, Status
 from chat.client.errors import ConnectionLost, QueryRefused
 
@@ -13,15 +21,15 @@ MAX_SIZE = 32 * 1024 * 1024
 
 
 class Pages:
-    """Pages of earlier messages that the program asked for, by the nonces of their queries."""
+    """Answers and pages of earlier messages that the program asked for, by the nonces of their commands."""
 
     def __init__(self) -> None:
         self._messages: dict[str, list[Text | Attachment]] = {}
         self._sizes: dict[str, int] = {}
-        self._answers: dict[str, Notice] = {}
+        self._answers: dict[str, Event] = {}
 
     def begin(self, nonce: str) -> None:
-        """Expect a page for the query with this nonce, until ``end``."""
+        """Expect the answer to the command with this nonce, and perhaps a page, until ``end``."""
         self._messages[nonce], self._sizes[nonce] = [], 0
 
     def take(self, event: Event) -> bool:
@@ -37,22 +45,30 @@ class Pages:
             if len(page) <= MAX_MESSAGES and self._sizes[nonce] <= MAX_SIZE:
                 page.append(event)
             return True
-        receipt = event.receipt if isinstance(event, Notice) else None
-        if receipt is None or receipt.nonce not in self._messages:
+        if not isinstance(event, Notice | EnteredRoom | LeftRoom) or event.receipt is None:
             return False
-        assert isinstance(event, Notice)
-        self._answers[receipt.nonce] = event
-        return True
+        if event.receipt.nonce not in self._messages:
+            return False
+        self._answers[event.receipt.nonce] = event
+        # Who iterates over the rooms must see that one came or went.
+        return isinstance(event, Notice)
 
-    def page(self, receipt: Receipt) -> MessagePage:
-        """Return the page for the query with this receipt. Raises QueryRefused, ConnectionLost."""
-        answer = self._answers.get(receipt.nonce)
+    def answer(self, receipt: Receipt) -> Event:
+        """Return the event that answered the command with this receipt. Raises QueryRefused, ConnectionLost."""
         if receipt.status is Status.REFUSED:
             raise QueryRefused(
                 receipt.code or "refused", receipt.refusal or "The server refused it."
             )
+        answer = self._answers.get(receipt.nonce)
         if receipt.status is not Status.ACCEPTED or answer is None:
             raise ConnectionLost("The connection ended before the answer.")
+        return answer
+
+    def page(self, receipt: Receipt) -> MessagePage:
+        """Return the page for the query with this receipt. Raises QueryRefused, ConnectionLost."""
+        answer = self.answer(receipt)
+        if not isinstance(answer, Notice):
+            raise ConnectionLost("The server answered the query with something else.")
         page = self._messages[receipt.nonce]
         if len(page) > MAX_MESSAGES or self._sizes[receipt.nonce] > MAX_SIZE:
             raise QueryRefused("too-large", "The server sent more than belongs in an answer.")
