@@ -38,13 +38,6 @@ class SessionFacts:
         """The topic of the default room."""
         return self._room.rooms.default.topic
 
-    def known_room(self, name: str | None) -> KnownRoom | None:
-        """Return what is known of a room, by its name in any spelling; None if this user is not in it.
-
-        The default room is found by its name, and by None.
-        """
-        return self._room.rooms.default if name is None else self._room.rooms.find(name)
-
     @property
     def room_names(self) -> list[str]:
         """The rooms that this user is in beside the default room, as the server writes them."""
