@@ -40,7 +40,7 @@ class ProcessTree:
 
     def cpu(self) -> float:
         """Return the seconds of CPU time so far, user and system."""
-        return self._sum(lambda pid: time.clock_gettime(_cpu_clock(pid)))
+        return self._sum(cpu_of)
 
     def memory(self) -> int:
         """Return the resident bytes."""
@@ -63,23 +63,31 @@ class ProcessTree:
     def _sum(self, measure: Callable[[int], N]) -> N:
         """Sum over the process and all its descendants; a descendant that ends meanwhile counts as 0."""
         total = measure(self.pid)
-        for pid in self._descendants():
+        for pid in descendants(self.pid):
             with suppress(OSError):
                 total += measure(pid)
         return total
 
     def _processes(self) -> Iterator[int]:
         yield self.pid
-        yield from self._descendants()
+        yield from descendants(self.pid)
 
-    def _descendants(self) -> Iterator[int]:
-        waiting = [self.pid]
-        while waiting:
-            pid = waiting.pop()
-            with suppress(OSError):  # it has ended
-                children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+def descendants(pid: int) -> Iterator[int]:
+    """Yield the processes that ``pid`` and its descendants have started."""
+    waiting = [pid]
+    while waiting:
+        pid = waiting.pop()
+        with suppress(OSError):  # it has ended
+            for each in Path(f"/proc/{pid}/task").glob("*/children"):  # those of each thread
+                children = each.read_text().split()
                 waiting += map(int, children)
                 yield from map(int, children)
+
+
+def cpu_of(pid: int) -> float:
+    """Return the seconds of CPU time of a process so far, user and system. Raises OSError if it has ended."""
+    return time.clock_gettime(_cpu_clock(pid))
 
 
 class ServerProcess(ProcessTree):

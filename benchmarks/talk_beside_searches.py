@@ -40,7 +40,7 @@ from chat.server.history.search.wanted import Wanted
 
 LISTENERS = 10
 # Users who measure and are measured must not be delayed by what protects a server.
-_OPTIONS = ("--rate=0", "--byte-rate=0", "--tls=off")
+_OPTIONS = ("--rate=0", "--byte-rate=0", "--tls=off", "--keep=forever", "--keep-size=10G")
 
 
 class Talk:

@@ -48,7 +48,6 @@ LEAVES = {
     "chat.net.tls_core",
     "chat.process",
     "chat.process.fairness",
-    "chat.process.giving_way",
     "chat.process.loading",
     "chat.process.offload",
     "chat.process.signals",

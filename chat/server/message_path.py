@@ -13,6 +13,7 @@ from chat.server.history.files.kept_files import KeptFiles
 from chat.server.history.history import HistoryStore
 from chat.server.history.search.indexer import Indexer
 from chat.server.history.search.message_search import MessageSearch
+from chat.server.history.search.search_process import SearchProcess
 from chat.server.limits.waits import NO_WAITS, DiskWaits
 from chat.server.log.durable_log import DurableLog, RevocableSequences
 from chat.server.log.log import Log, Sequences
@@ -71,7 +72,7 @@ class MessagePath:
             self.broadcast, self.sequences = Broadcast(charge), Sequences()
             self.log = make_log(timestamp)
         if self.history is not None and indexer is not None and directory is not None:
-            self.search = MessageSearch(self.history, directory, indexer)
+            self.search = MessageSearch(self.history, indexer, SearchProcess(directory))
 
     def stop(self) -> None:
         """Write what is left, and close the files, within ``DRAIN_TIMEOUT``."""

@@ -10,7 +10,7 @@ import pytest
 
 from chat.server.accounts import passwords
 from chat.server.delivery.broadcast import Broadcast
-from chat.server.history.search import indexer, message_search
+from chat.server.history.search import indexer, looking
 from chat.server.settings import TlsMode
 from tests.cheap_hashes import HASHER
 from tests.server.disk import Disk
@@ -45,7 +45,7 @@ def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def eager_index(monkeypatch: pytest.MonkeyPatch) -> None:
     """An index that follows the history at once, and does not rest; nor do searches."""
-    monkeypatch.setattr(message_search, "REST", 0)
+    monkeypatch.setattr(looking, "REST", 0)
     monkeypatch.setattr(indexer, "LINGER", 0)
     monkeypatch.setattr(indexer, "SHARE", 1)
 

@@ -12,7 +12,8 @@ from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Member
 from chat.server.history.faults import HistoryFault
 from chat.server.history.pages import PageSize
-from chat.server.history.search.message_search import MessageSearch, SearchPage, TooManySearches
+from chat.server.history.search.looking import SearchPage
+from chat.server.history.search.message_search import MessageSearch, TooManySearches
 from chat.server.history.search.wanted import BadSearch, Wanted, read_wanted
 from chat.server.history.stored import DEFAULT_ROOM, GUEST, StoredRun
 from chat.server.room.commands import CommandAnswer, CommandRefused, Commands, FoundMessages

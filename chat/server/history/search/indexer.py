@@ -12,7 +12,6 @@ import gevent
 from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
-from chat.process.giving_way import giving_way
 from chat.process.offload import run_in
 from chat.server.history.faults import HistoryFault
 from chat.server.history.rows import PackedRun
@@ -227,6 +226,5 @@ class Indexer:
 def _measured(function: Callable[..., Result], *arguments: object) -> tuple[Result, float]:
     """Call ``function``; return its result and the time of the processor that this thread used, in seconds."""
     start = time.thread_time()
-    with giving_way():
-        result = function(*arguments)
+    result = function(*arguments)
     return result, time.thread_time() - start

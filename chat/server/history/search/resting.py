@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from chat.process.giving_way import giving_way
-
 
 class RestingWorker:
     """A thread that rests ``share`` seconds for each second of a core that it has worked, before its next work.
@@ -35,7 +33,6 @@ class RestingWorker:
         self._sleep(max(0.0, self._rests_until - self._clock()))
         start = self._used()
         try:
-            with giving_way():
-                yield
+            yield
         finally:
             self._rests_until = self._clock() + (self._used() - start) * self._share

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 from unicodedata import normalize
@@ -13,7 +14,9 @@ from chat.protocol.names import name_key
 from chat.server.history.history import HistoryStore
 from chat.server.history.pages import PageSize
 from chat.server.history.search.indexer import Indexer
+from chat.server.history.search.looking import FileSearch, Searching
 from chat.server.history.search.message_search import MessageSearch
+from chat.server.history.search.search_process import SearchProcess
 from chat.server.history.search.wanted import read_wanted
 from chat.server.history.stored import DEFAULT_ROOM, MAILBOX, LogName, StoredRun
 from tests.server.fakes import wait_until
@@ -69,20 +72,28 @@ def folded(text: str) -> str:
 
 
 class SearchedHistory:
-    """The messages of users in ``directory``, and a search in them, with an index that follows at once."""
+    """The messages of users in ``directory``, and a search in them, with an index that follows at once.
 
-    def __init__(self, directory: Path, rng: random.Random, *, budget: float = 5.0) -> None:
+    The search is in this process, unless ``apart``.
+    """
+
+    def __init__(
+        self, directory: Path, rng: random.Random, *, budget: float = 5.0, apart: bool = False
+    ) -> None:
         self.directory = directory
         self.rng = rng
         self.said: dict[LogName, dict[int, Truth]] = {name: {} for name in LOGS}
         self.clock = 0
         self.budget = budget
+        self.apart = apart
         self.open()
 
     def open(self) -> None:
         self.indexer = Indexer(self.directory)
         self.history = HistoryStore(self.directory, None, self.indexer, linger=0, patience=0.05)
-        self.search = MessageSearch(self.history, self.directory, self.indexer, budget=self.budget)
+        make: Callable[..., Searching] = SearchProcess if self.apart else FileSearch
+        self.searching = make(self.directory, budget=self.budget)
+        self.search = MessageSearch(self.history, self.indexer, self.searching)
         self.history.start()
         self.history.begin(*LOGS)
 
