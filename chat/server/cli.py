@@ -50,8 +50,8 @@ Users and limits:
 Rooms (everyone is in the default room; clients that know rooms can be in others, too):
   --default-room=<name>        name of the default room (default: lobby)
   --create-rooms=<who>         anyone, registered or moderators may make rooms (default: anyone)
-  --max-rooms=<n>              rooms beside the default one (default: 1000); a room that has no owner
-                               goes when it has been empty for a day
+  --max-rooms=<n>              rooms beside that one (default: 1000); a room that has no owner goes
+                               when it has been empty for a day
   --announce-up-to=<n>         in a room with more users, joins and leaves are told as a count
                                (default: 1000)
 

@@ -49,7 +49,7 @@ complete -c chat-server -n '__chat_server \'\'' -l login-timeout -x -d 'time to 
 complete -c chat-server -n '__chat_server \'\'' -l motd -r -F -d 'file with the welcome text'
 complete -c chat-server -n '__chat_server \'\'' -l default-room -x -d 'name of the default room'
 complete -c chat-server -n '__chat_server \'\'' -l create-rooms -x -a 'anyone registered moderators' -d 'anyone, registered or moderators may make rooms'
-complete -c chat-server -n '__chat_server \'\'' -l max-rooms -x -d 'rooms beside the default one'
+complete -c chat-server -n '__chat_server \'\'' -l max-rooms -x -d 'rooms beside that one'
 complete -c chat-server -n '__chat_server \'\'' -l announce-up-to -x -d 'in a room with more users, joins and leaves are told as a count'
 complete -c chat-server -n '__chat_server \'\'' -l history -x -a 'on off' -d 'on'
 complete -c chat-server -n '__chat_server \'\'' -l durable -d 'users hear a message only when the disk has it, so that no crash and no power loss takes back what was said'

@@ -153,7 +153,10 @@ class Broadcast:
         Announcements that come in quick succession share a batch. ``counts``: only for users who take counts in place
         of announcements, or only for the others.
         """
-        self._append(frame, audience or self.everyone, is_urgent=False, counts=counts)
+        audience = audience or self.everyone
+        if counts is not None:
+            audience = audience.those_who_take(counts)
+        self._append(frame, audience, is_urgent=False)
         self._flush_in_a_while()
 
     def put(self, send_queue: SendQueue, frame: Encodable) -> None:
@@ -189,17 +192,10 @@ class Broadcast:
         for pending in self._pending.values():
             self._flush(pending)
 
-    def _append(
-        self,
-        frame: Frame | TextFrames,
-        audience: RoomAudience,
-        *,
-        is_urgent: bool,
-        counts: bool | None = None,
-    ) -> None:
+    def _append(self, frame: Frame | TextFrames, audience: RoomAudience, is_urgent: bool) -> None:
         encoded, of = b"", None
         for dialect, part in audience.parts.items():
-            if part.users and (counts is None or counts is dialect.counts):
+            if part.users:
                 if of is not dialect.order:
                     encoded, of = frame.encode(dialect.order), dialect.order
                 pending = self._pending[dialect]

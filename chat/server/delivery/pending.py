@@ -66,6 +66,14 @@ class RoomAudience:
         for part in self.parts.values():
             yield from part.users
 
+    def those_who_take(self, counts: bool) -> RoomAudience:
+        """Return the users who take counts in place of announcements, or the others, as they are now."""
+        some = RoomAudience()
+        some.parts = {
+            dialect: part for dialect, part in self.parts.items() if dialect.counts is counts
+        }
+        return some
+
     def part(self, dialect: Dialect) -> AudiencePart:
         """Return the part with ``dialect``."""
         part = self.parts.get(dialect)
