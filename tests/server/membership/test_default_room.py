@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,11 +17,13 @@ from chat.protocol.descriptor import MessageType
 from chat.protocol.names import parse_user_name
 from chat.server.config.check import taken_room
 from chat.server.config.options import read_config
-from chat.server.membership.room_making import DefaultRoomTaken
 from chat.server.rooms.room_records import RoomChanges, write_rooms
+from tests import homes
+from tests.end_to_end.client_process import CHECKOUT
 from tests.peers.wire_client import WireClient, WireFrame
 from tests.server.membership.visitors import PASSWORD, Visitor, come, register
 from tests.server.server_in_test import TestServer
+from tests.starting.programs import run_program
 
 pytestmark = pytest.mark.usefixtures("cheap_hashes")
 OpenServer = Callable[..., TestServer]
@@ -72,13 +75,28 @@ def test_its_messages_and_marks_stay_whatever_it_is_called(start: Start) -> None
         assert alice.page(room="Hall") == []
 
 
-@pytest.mark.parametrize(("made", "why"), [("HALL", "exists"), ("H\u0430ll", "looks like Hall")])
-def test_another_room_may_have_its_name(start: Start, tmp_path: Path, made: str, why: str) -> None:
+@pytest.mark.parametrize(
+    ("made", "why", "option", "status"),
+    [("HALL", "exists", "--log-level=error", 1), ("H\u0430ll", "looks like Hall", "--check", 2)],
+)
+def test_another_room_may_have_its_name(
+    start: Start, tmp_path: Path, made: str, why: str, option: str, status: int
+) -> None:
     with start() as server:
         come(server, "alice").do("join", room=made)
     line = f"--default-room=Hall: a room {made} {why}; choose another name"
-    with pytest.raises(DefaultRoomTaken, match=line), start(default_room=HALL):
-        pass  # pragma: no cover
+    done = run_program(
+        [
+            *(sys.executable, "-m", "chat.server.cli", option, "--default-room=Hall"),
+            *("--address=127.0.0.1:0", f"--data-directory={tmp_path / 'data'}"),
+        ],
+        cwd=CHECKOUT,
+        env=homes.environment(),
+        timeout=60,
+    )
+    said = done.stderr.decode()
+    assert said.startswith(f"chat-server: {line}")
+    assert (said.count("\n"), done.returncode) == (1, status)
     assert [each[: len(line)] for each in taken_room(tmp_path / "data", HALL)] == [line]
     assert taken_room(tmp_path / "data", parse_user_name("foyer")) == []
     assert taken_room(tmp_path, HALL) == []
