@@ -47,9 +47,10 @@ Users and limits:
   --login-timeout=<seconds>    time to log in, for at most 5 attempts together (default: 30)
   --motd=<file>                file with the welcome text
 
-Rooms (everyone is in the first one, the lobby; clients that know rooms can be in others, too):
+Rooms (everyone is in the default room; clients that know rooms can be in others, too):
+  --default-room=<name>        name of the default room (default: lobby)
   --create-rooms=<who>         anyone, registered or moderators may make rooms (default: anyone)
-  --max-rooms=<n>              rooms beside the lobby (default: 1000); a room that has no owner goes
+  --max-rooms=<n>              rooms beside that one (default: 1000); a room that has no owner goes
                                when it has been empty for a day
   --announce-up-to=<n>         in a room with more users, joins and leaves are told as a count
                                (default: 1000)

@@ -37,8 +37,8 @@ from chat.server.message_path import MessagePath
 from chat.server.moderation.bans import BanList
 from chat.server.moderation.moderation import Moderation
 from chat.server.moderation.removal import Removal
+from chat.server.monitoring import snapshot
 from chat.server.monitoring.recent_rates import RecentRates, Totals
-from chat.server.monitoring.snapshot import LiveStatus, doors, guards, kept, people, space, traffic
 from chat.server.net.certificates import make_certificates
 from chat.server.net.connection_slots import ConnectionSlots, connection_capacity
 from chat.server.net.handshakes import Handshakes
@@ -194,25 +194,23 @@ class Composition:
         self, directory: Path, metrics_addresses: Callable[[], Sequence[Address]]
     ) -> ControlServer:
         """Make the server for the operator's commands in the data directory. Raises OSError."""
-        snapshot = LiveStatus(
-            lambda: people(self.directory, self.connection_slots, self.settings),
-            lambda: traffic(self.rates, lambda: sum(self.service.said.values())),
-            lambda: (
-                space(self.settings, self.backlogs, self.spool)
-                | kept(self.history, self.files, self.path.search)
-            ),
-            lambda: guards(self.accounts, self.moderation),
-            lambda: doors(
-                self.settings, self.certificates, lambda: self.server.addresses, metrics_addresses
+        service, settings = self.service, self.settings
+        status = snapshot.LiveStatus(
+            lambda: snapshot.people(self.directory, self.connection_slots, settings),
+            lambda: snapshot.rooms(service.rooms, settings),
+            lambda: snapshot.traffic(self.rates, lambda: sum(service.said.values())),
+            lambda: snapshot.space(settings, self.backlogs, self.spool),
+            lambda: snapshot.kept(self.history, self.files, self.path.search),
+            lambda: snapshot.guards(self.accounts, self.moderation),
+            lambda: snapshot.doors(
+                settings, self.certificates, lambda: self.server.addresses, metrics_addresses
             ),
         )
-        commands = OperatorCommands(
-            self.settings, self.directory, self.service, self.recording, self.watch
-        )
+        commands = OperatorCommands(settings, self.directory, service, self.recording, self.watch)
         return ControlServer(
             listen_in(directory),
             {
-                "status": lambda fields: snapshot.take(),
+                "status": lambda fields: status.take(),
                 "say": commands.announce,
                 PURGE: commands.purge,
                 APPLY_CHANGES: commands.apply_changes,

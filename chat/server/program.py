@@ -23,6 +23,7 @@ from chat.server.config.options import Config
 from chat.server.control.control_server import ControlServer
 from chat.server.control.socket_file import remove_from
 from chat.server.history.faults import HistoryFault
+from chat.server.membership.room_making import DefaultRoomTaken
 from chat.server.net.certificates import CertificateFault
 from chat.server.net.listening import why_not_listening
 from chat.server.process import systemd
@@ -122,7 +123,7 @@ def _start(composition: Composition, settings: Settings, stop: Event) -> Callabl
             composition.server.start()
         except OSError as problem:
             raise CannotStart(why_not_listening(address, problem)) from None
-        except (CertificateFault, DatabaseFault, HistoryFault) as problem:
+        except (CertificateFault, DatabaseFault, HistoryFault, DefaultRoomTaken) as problem:
             raise CannotStart(str(problem)) from None
         if watch is not None:
             watch.start()

@@ -12,8 +12,11 @@ from chat.server.settings import Settings, TlsMode
 
 log = logging.getLogger("chat.server")
 
-# A running server cannot change where it listens and where it keeps files.
-_FIXED = ("address", "data_directory", "spool_directory", "metrics_address", "durable", "search")
+# A running server cannot change where it listens, where it keeps files, and what users were told at their login.
+_FIXED = (
+    *("address", "data_directory", "spool_directory", "metrics_address"),
+    *("durable", "search", "default_room"),
+)
 _NAMES = {option.field: option.name for option in OPTIONS}
 
 

@@ -64,6 +64,7 @@ class RoomParts:
             timestamp=timestamp,
             kept=self.kept,
             sequences=path.sequences,
+            default_room=settings.default_room,
         )
         self.recording: RoomRecording | None = None
         if history is not None and self.files is not None and self.kept is not None:
@@ -77,7 +78,7 @@ class RoomParts:
         known = lambda: accounts.known  # noqa: E731
         self.maker = RoomMaker(self.service, self.membership, self.store, history, known, settings)
         self._commands = (
-            RoomCommands(self.service, self.membership, self.maker, settings),
+            RoomCommands(self.service, self.membership, self.maker),
             OwnerCommands(
                 self.service, directory, self.membership, self.maker, self.store, mailboxes, known
             ),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chat.net.address import DEFAULT_ADDRESS, Address, parse_address
+from chat.protocol.names import UserName
 
 Network = IPv4Network | IPv6Network
 
@@ -68,6 +69,9 @@ class CreateRooms(Enum):
     MODERATORS = "moderators"
 
 
+_LOBBY = UserName("lobby", "lobby")
+
+
 @dataclass(frozen=True)
 class Settings:
     """The settings of one server. Sizes are in bytes, times in seconds. A rate of None is no limit.
@@ -86,8 +90,9 @@ class Settings:
     - ``register``: guests can register their names.
     - ``max_users`` counts users; a registered one may have ``max_sessions`` sessions at a time.
     - ``max_connects`` and ``max_logins`` are limits for one address in one minute.
-    - ``create_rooms`` says who may make rooms beside the default one, ``max_rooms`` how many there may be. In a room
-      with more than ``announce_up_to`` users, those who join and leave are not announced one by one.
+    - ``default_room`` is the name of the room that everyone is in. ``create_rooms`` says who may make rooms beside it,
+      ``max_rooms`` how many there may be. In a room with more than ``announce_up_to`` users, those who join and leave
+      are not announced one by one.
     - ``proxies``: connections from there begin with a PROXY protocol header, which the server believes.
     """
 
@@ -128,6 +133,7 @@ class Settings:
     max_logins: int = 60
     proxies: tuple[Network, ...] = ()
     metrics_address: Address | None = None
+    default_room: UserName = _LOBBY
     create_rooms: CreateRooms = CreateRooms.ANYONE
     max_rooms: int = 1000
     announce_up_to: int = 1000

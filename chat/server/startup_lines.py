@@ -16,6 +16,11 @@ def startup_lines(settings: Settings, addresses: Sequence[Address]) -> Iterator[
     if settings.data_directory is not None:
         yield f"the data directory is {settings.data_directory}"
         yield _history(settings)
+    if settings.default_room.key != Settings().default_room.key:
+        yield (
+            f"the default room is called {settings.default_room.display}; its messages stay, "
+            "whatever it was called before"
+        )
     # IPv4 first: people read and type such an address more easily.
     yield _joining(min(addresses, key=lambda address: ":" in address.host))
 

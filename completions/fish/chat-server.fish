@@ -12,7 +12,7 @@ function __chat_server --argument-names command place
             continue
         end
         switch $token
-            case --address --data-directory --spool-directory --tls --tls-cert --tls-key --password-file --max-users --max-sessions --max-per-address --max-connects --max-logins --exempt --proxy --login-timeout --motd --create-rooms --max-rooms --announce-up-to --history --keep --keep-size --keep-files --replay --search --max-text --max-file --max-spool --max-backlog --max-backlog-total --rate --byte-rate --metrics-address --log-level --config --completion --for --reason --format --room --since --time-zone --before --user --number --kind --topic --owner
+            case --address --data-directory --spool-directory --tls --tls-cert --tls-key --password-file --max-users --max-sessions --max-per-address --max-connects --max-logins --exempt --proxy --login-timeout --motd --default-room --create-rooms --max-rooms --announce-up-to --history --keep --keep-size --keep-files --replay --search --max-text --max-file --max-spool --max-backlog --max-backlog-total --rate --byte-rate --metrics-address --log-level --config --completion --for --reason --format --room --since --time-zone --before --user --number --kind --topic --owner
                 set takes yes
             case '-*'
             case '*'
@@ -47,8 +47,9 @@ complete -c chat-server -n '__chat_server \'\'' -l exempt -x -d 'networks withou
 complete -c chat-server -n '__chat_server \'\'' -l proxy -x -d 'proxies'
 complete -c chat-server -n '__chat_server \'\'' -l login-timeout -x -d 'time to log in, for at most 5 attempts together'
 complete -c chat-server -n '__chat_server \'\'' -l motd -r -F -d 'file with the welcome text'
+complete -c chat-server -n '__chat_server \'\'' -l default-room -x -d 'name of the default room'
 complete -c chat-server -n '__chat_server \'\'' -l create-rooms -x -a 'anyone registered moderators' -d 'anyone, registered or moderators may make rooms'
-complete -c chat-server -n '__chat_server \'\'' -l max-rooms -x -d 'rooms beside the lobby'
+complete -c chat-server -n '__chat_server \'\'' -l max-rooms -x -d 'rooms beside that one'
 complete -c chat-server -n '__chat_server \'\'' -l announce-up-to -x -d 'in a room with more users, joins and leaves are told as a count'
 complete -c chat-server -n '__chat_server \'\'' -l history -x -a 'on off' -d 'on'
 complete -c chat-server -n '__chat_server \'\'' -l durable -d 'users hear a message only when the disk has it, so that no crash and no power loss takes back what was said'

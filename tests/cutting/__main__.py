@@ -1,7 +1,8 @@
 """Cut links, kill clients and servers, slow the disk, and check that nothing was lost or doubled.
 
 Usage:
-  cutting [--cuts=<n>] [--seed=<n>] [--durable] [--screens=<n>] [--wire-only] [--without=<guard>] [--directory=<dir>]
+  cutting [--cuts=<n>] [--seed=<n>] [--durable] [--screens=<n>] [--rooms=<n>] [--wire-only]
+          [--without=<guard>] [--directory=<dir>]
   cutting returning [--users=<n>] [--directory=<dir>]
   cutting files [--uploads] [--size=<size>] [--cuts=<n>] [--seed=<n>] [--directory=<dir>]
   cutting (-h | --help)
@@ -11,6 +12,7 @@ Options:
   --seed=<n>         the same choices for the same seed (not to the millisecond); without it, a new one
   --durable          the server confirms a message when it is on the disk; nothing may be missing then
   --screens=<n>      how many people type into the screen client beside, 4 at most [default: 0]
+  --rooms=<n>        in how many rooms beside the default one the clients of the wire are, 13 at most [default: 10]
   --wire-only        no client is a program with our library
   --size=<size>      of the file, in bytes, with K, M or G [default: 1G]
   --uploads          the file is sent, and not fetched
@@ -19,9 +21,9 @@ Options:
   --without=<guard>  take a guard out: device, look-up, one-write or jump. Then something must be found
 
 Ten clients of registered users post numbered lines, public and private, and small files. Seven of them speak the wire
-by themselves, and three are programs with our library. Clients and screens are killed (-9) and started again. The end
-compares the messages that each client showed, also on the screens, the fate of each line, and the history. Each
-answered line must be there once, in one order.
+by themselves, and three are programs with our library. Those of the wire are in ten of thirteen closed rooms each.
+Clients and screens are killed (-9) and started again. The end compares the messages that each client showed, also on
+the screens, the fate of each line, and the history. Each answered line must be there once, in one order.
 History must list the messages that a crash took as lost, and each client must have shown the loss.
 
 `files`: a large file is fetched or sent, while links are cut, and clients and servers are killed in turn; 20 times is
@@ -53,7 +55,7 @@ from tests.cutting.files import FilesRun
 from tests.cutting.guards import Guard
 from tests.cutting.returning import Returning
 from tests.cutting.run import CuttingRun
-from tests.cutting.stage import LIBRARY, NO_LIBRARY
+from tests.cutting.stage import LIBRARY, NO_LIBRARY, ROOMS
 
 _SHOWN = 20  # problems
 _SCREENS = ("kilian", "laura", "marco", "nadia")
@@ -66,6 +68,7 @@ def main(argv: list[str] | None = None) -> int:
         seed = options["--seed"]
         seed = secrets.randbelow(10**9) if seed is None else parse_count(seed, "--seed")
         screens = parse_count(options["--screens"], "--screens")
+        rooms = min(parse_count(options["--rooms"], "--rooms"), len(ROOMS))
         users = parse_count(options["--users"], "--users", minimum=1)
         size = parse_size(options["--size"], "--size")
         without = _guard(options["--without"])
@@ -89,6 +92,7 @@ def main(argv: list[str] | None = None) -> int:
             durable=options["--durable"],
             library=NO_LIBRARY if options["--wire-only"] else LIBRARY,
             screens=_SCREENS[:screens],
+            rooms=rooms,
             without=without,
         )
         return _tell(run.run(_say))

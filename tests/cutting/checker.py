@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from tests.cutting.evidence import (
-    ROOM,
+    MAILBOX,
     EpochShown,
     Event,
     Evidence,
@@ -29,7 +29,8 @@ def faults(evidence: Evidence) -> list[str]:
 def _faults(evidence: Evidence) -> Iterator[str]:
     for observed in evidence.observed:
         yield from (f"{observed.client}: {complaint}" for complaint in observed.complaints)
-    yield from _faults_of_stored("history of the room", evidence.room)
+    for log, stored in evidence.all_rooms.items():
+        yield from _faults_of_stored(f"history of the {log}", stored)
     for account, stored in evidence.mailboxes.items():
         yield from _faults_of_stored(f"history of {account}'s mailbox", stored)
     yield from _faults_of_numbers(evidence)
@@ -70,15 +71,16 @@ def _faults_of_stored(name: str, stored: StoredLog) -> Iterator[str]:
 
 def _all_messages(evidence: Evidence) -> Iterator[tuple[str, str, str, Message]]:
     """List each message that anyone saw, as the name of the witness, the log, the epoch and the message."""
-    for message in evidence.room.messages:
-        yield "history", ROOM, evidence.room.epoch, message
+    for log, stored in evidence.all_rooms.items():
+        for message in stored.messages:
+            yield "history", log, stored.epoch, message
     for account, stored in evidence.mailboxes.items():
         for message in stored.messages:
             yield "history", f"{account}'s mailbox", stored.epoch, message
     for observed in evidence.observed:
         for event in _events(observed):
             if isinstance(event, Shown):
-                log = ROOM if event.log == ROOM else f"{observed.account}'s mailbox"
+                log = event.log if event.log != MAILBOX else f"{observed.account}'s mailbox"
                 yield observed.client, log, event.epoch, event.message
 
 
@@ -158,24 +160,27 @@ def _is_lost(stored: StoredLog, number: int) -> bool:
 
 
 def _faults_of_privacy(evidence: Evidence) -> Iterator[str]:
-    for message in evidence.room.messages:
-        if message.to is not None:
-            yield f"the history of the room has the private message {message}"
+    for log, stored in evidence.all_rooms.items():
+        for message in stored.messages:
+            if message.to is not None:
+                yield f"the history of the {log} has the private message {message}"
+            elif message.log != log:
+                yield f"the history of the {log} has the message {message} of another room"
     for account, stored in evidence.mailboxes.items():
         for message in stored.messages:
             if account not in (message.sender, message.to):
                 yield f"the mailbox of {account} has the message {message}"
     for observed in evidence.observed:
         for event in _events(observed):
-            if isinstance(event, Shown) and _is_foreign(event, observed.account):
+            if isinstance(event, Shown) and _is_foreign(event, observed):
                 yield f"{observed.client} saw {event.message} in the {event.log}"
 
 
-def _is_foreign(event: Shown, account: str) -> bool:
+def _is_foreign(event: Shown, observed: Observed) -> bool:
     message = event.message
-    if event.log == ROOM:
-        return message.to is not None
-    return account not in (message.sender, message.to) or message.to is None
+    if event.log != message.log or event.log not in observed.logs:
+        return True
+    return message.to is not None and observed.account not in (message.sender, message.to)
 
 
 # What became of each line
@@ -186,7 +191,7 @@ class _Found:
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
-        self._room = _by_body(evidence.room)
+        self._rooms = {log: _by_body(stored) for log, stored in evidence.all_rooms.items()}
         self._mailboxes = {name: _by_body(log) for name, log in evidence.mailboxes.items()}
         self._seen = {
             event.message.body
@@ -207,7 +212,7 @@ class _Found:
             accounts.append(line.to)
         found = []
         for account in accounts:
-            messages = self._room if line.log == ROOM else self._mailboxes[account]
+            messages = self._mailboxes[account] if line.log == MAILBOX else self._rooms[line.log]
             found.append((messages.get(line.body), self._evidence.stored(line.log, account)))
         return found
 
@@ -258,7 +263,11 @@ def _faults_of_fate(
     ):
         yield f"{name} is in one of its two mailboxes alone"
     for message, _ in places:
-        if message is not None and (message.sender, message.to) != (observed.account, line.to):
+        if message is not None and (message.sender, message.to, message.room) != (
+            observed.account,
+            line.to,
+            line.room,
+        ):
             yield f"{name} became {message}"
 
 

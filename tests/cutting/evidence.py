@@ -5,12 +5,24 @@ Plain values, so that the checker can be tested with evidence that was made by h
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
 ROOM, MAILBOX = "room", "mailbox"
 LOGS = (ROOM, MAILBOX)
+_OTHER = "room "  # begins the names of the logs of other rooms than the default one
+
+
+def log_of_room(name: str | None) -> str:
+    """Return the log of the room with ``name``; None: the default room."""
+    return ROOM if name is None else _OTHER + name
+
+
+def room_of_log(log: str) -> str | None:
+    """Return the name of the room of ``log``; None: the default room, or a mailbox."""
+    return log.removeprefix(_OTHER) if log.startswith(_OTHER) else None
 
 
 class Message(NamedTuple):
@@ -25,6 +37,12 @@ class Message(NamedTuple):
     to: str | None
     body: str
     nonce: str | None = None
+    room: str | None = None
+
+    @property
+    def log(self) -> str:
+        """The log where it belongs."""
+        return log_of_room(self.room) if self.to is None else MAILBOX
 
 
 class Shown(NamedTuple):
@@ -82,10 +100,11 @@ class LineRecord:
     sessions: list[int] = field(default_factory=list)
     is_file: bool = False
     has_number: bool = True
+    room: str | None = None
 
     @property
     def log(self) -> str:
-        return ROOM if self.to is None else MAILBOX
+        return log_of_room(self.room) if self.to is None else MAILBOX
 
 
 @dataclass
@@ -114,7 +133,7 @@ class StoredLog(NamedTuple):
 
 
 class Evidence(NamedTuple):
-    """Hold all that a run observed. ``mailboxes`` are by account.
+    """Hold all that a run observed. ``mailboxes`` are by account, ``rooms``, beside the default one, by log.
 
     ``crashes`` counts the kills of the server; ``bound`` is how many messages each of them may lose.
     """
@@ -126,6 +145,11 @@ class Evidence(NamedTuple):
     suspensions: int = 0
     durable: bool = False
     bound: int = 8192
+    rooms: Mapping[str, StoredLog] = {}
+
+    @property
+    def all_rooms(self) -> dict[str, StoredLog]:
+        return {ROOM: self.room, **self.rooms}
 
     def stored(self, log: str, account: str) -> StoredLog:
-        return self.room if log == ROOM else self.mailboxes[account]
+        return self.mailboxes[account] if log == MAILBOX else self.all_rooms[log]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import homes
-from tests.cutting.evidence import LOGS, Message, StoredLog
+from tests.cutting.evidence import Message, StoredLog
 from tests.cutting.lines import body_of
 from tests.cutting.wire_session import Query, WireSession
 from tests.end_to_end.client_process import CHECKOUT
@@ -20,12 +20,12 @@ _PAGE = 200
 
 
 def asked(address: Address, account: str, password: str) -> dict[str, StoredLog]:
-    """Return the room and the mailbox of ``account``, by queries."""
+    """Return the mailbox of ``account`` and the rooms that it is in, by queries."""
     session = WireSession(
         address, {"to": account, "password": password}, lambda header, message: None
     )
     try:
-        return {log: _ask(session, log) for log in LOGS}
+        return {log: _ask(session, log) for log in session.facts}
     finally:
         session.close()
 

@@ -30,7 +30,6 @@ from tests.cutting.evidence import (
     Shown,
 )
 from tests.cutting.lines import make_line
-from tests.cutting.wire_session import log_of
 from tests.end_to_end.client_process import CHECKOUT, client_environment
 from tests.starting.programs import Program
 
@@ -216,7 +215,7 @@ class LibraryPeer:
 
     def _take_message(self, values: list[Any], fields: dict[str, Any]) -> None:
         message = Message(*values)
-        self._life.append(Shown(log_of(message), self._epoch, message))
+        self._life.append(Shown(message.log, self._epoch, message))
         line = self.observed.lines.get(message.body)
         if line is None or message.sender != self.observed.account or line.fate is Fate.REFUSED:
             return

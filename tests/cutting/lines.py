@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
@@ -12,12 +13,16 @@ _TEXT, _FILE = MessageType.UTF8, MessageType.FILE
 
 
 class Line(NamedTuple):
-    """Hold one line. ``body`` names it: its text or, for a file, its name. ``to`` is the recipient, None for all."""
+    """Hold one line. ``body`` names it: its text or, for a file, its name. ``to`` is the recipient, None for a room.
+
+    ``room`` is None for the default room.
+    """
 
     body: str
     nonce: str
     to: str | None
     size: int | None = None  # of a file
+    room: str | None = None
 
     @property
     def type(self) -> MessageType:
@@ -35,21 +40,29 @@ class Line(NamedTuple):
         fields: dict[str, object] = {"nonce": self.nonce}
         if self.to is not None:
             fields["to"] = self.to
+        if self.room is not None:
+            fields["room"] = self.room
         if self.size is not None:
             fields["filename"] = self.body
         return fields
 
 
-def make_line(rng: Random, client: str, number: int, recipients: list[str]) -> Line:
-    """Make the line with ``number`` of ``client``: a text or a file, public or private."""
+def make_line(
+    rng: Random, client: str, number: int, recipients: list[str], rooms: Sequence[str] = ()
+) -> Line:
+    """Make the line with ``number`` of ``client``: a text or a file, in a room or private.
+
+    ``rooms`` are those that the client is in, beside the default one.
+    """
     to = rng.choice(recipients) if rng.random() < 0.35 else None
+    room = rng.choice(rooms) if rooms and to is None and rng.random() < 0.8 else None
     nonce = f"{rng.getrandbits(96):024x}"
     if rng.random() < 0.12:
         size = rng.choice((1, 300, 3_000, 30_000))
-        line = Line(f"{client}-{number}-", nonce, to, size)
+        line = Line(f"{client}-{number}-", nonce, to, size, room)
         return line._replace(body=f"{client}-{number}-{_checksum(line.content)}")
     words = "ab " * rng.choice((0, 0, 3, 30, 300))
-    return Line(f"{client}-{number} {words}".rstrip(), nonce, to)
+    return Line(f"{client}-{number} {words}".rstrip(), nonce, to, room=room)
 
 
 def body_of(type: int, filename: str | None, content: bytes) -> str:

@@ -37,6 +37,7 @@ class CuttingRun:
         manners: Mapping[Manner, float] = MANNERS,
         library: Mapping[str, str] = NO_LIBRARY,
         screens: Sequence[str] = (),
+        rooms: int = 0,
         without: Guard | None = None,
     ) -> None:
         self.counts: Counter[str] = Counter()
@@ -49,6 +50,7 @@ class CuttingRun:
             library=library,
             durable=durable,
             screens=screens,
+            rooms=rooms,
             pause=pause,
             without=without,
         )
@@ -133,8 +135,10 @@ class CuttingRun:
         gevent.spawn_later(seconds, self._server.slow_down, "")
 
     def _count(self, evidence: Evidence) -> None:
-        stored = [evidence.room, *evidence.mailboxes.values()]
+        stored = [*evidence.all_rooms.values(), *evidence.mailboxes.values()]
         self.counts["messages in history"] = sum(len(each.messages) for each in stored)
+        of_rooms = sum(len(each.messages) for each in evidence.rooms.values())
+        self.counts["of them in rooms"] = of_rooms
         self.counts["holes in history"] = sum(len(each.lost) for each in stored)
         for fate in Fate:
             self.counts[f"lines {fate.value}"] = 0

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import re
 import signal
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from chat.protocol.commands import RoomKind
+from chat.protocol.names import parse_user_name
+from chat.server.accounts.accounts import read_accounts
+from chat.server.rooms.room import RoomAccess, RoomState
+from chat.server.rooms.room_records import Place, RoomChanges, write_rooms
+from chat.server.storage.database import Database
 from tests.cutting.guards import Guard
 from tests.cutting.slow_disk_server import CONTROL, NO_JUMP
 from tests.end_to_end.accounts import register
@@ -43,6 +50,21 @@ class ServerControl:
         self.directory.mkdir(exist_ok=True)
         for account in accounts:
             register(self.directory, account, password)
+
+    def make_rooms(self, members: Mapping[str, Collection[str]]) -> None:
+        """Make closed rooms, each with the accounts that are its members; the server need not run."""
+        database = Database(self.directory)
+        ids = {account.name: account.id for account in read_accounts(database)}
+        names = {room: parse_user_name(room) for room in members}
+        states = {
+            name.key: RoomState(name, RoomKind.CLOSED, is_operators=True) for name in names.values()
+        }
+        access: dict[Place, RoomAccess | None] = {
+            (names[room].key, ids[account]): RoomAccess(is_member=True)
+            for room, accounts in members.items()
+            for account in accounts
+        }
+        write_rooms(database, RoomChanges(states, access), known_version=0)
 
     def start(self) -> None:
         host, port = self.address

@@ -12,7 +12,16 @@ from typing import TypeAlias
 import gevent
 
 from tests.cutting import final_history
-from tests.cutting.evidence import MAILBOX, ROOM, Evidence, Message, Observed, Shown
+from tests.cutting.evidence import (
+    LOGS,
+    MAILBOX,
+    ROOM,
+    Evidence,
+    Message,
+    Observed,
+    Shown,
+    log_of_room,
+)
 from tests.cutting.guards import Guard
 from tests.cutting.library_peer import LibraryPeer
 from tests.cutting.proxy import Proxy
@@ -32,6 +41,8 @@ CLIENTS = (
 LIBRARY = MappingProxyType({"greta": "gevent", "henri": "threads", "boris-phone": "threads"})
 NO_LIBRARY: Mapping[str, str] = MappingProxyType({})
 PASSWORD = "the password of all"
+# Rooms beside the default one; each client of the wire is in some of them.
+ROOMS = tuple(f"room-{number}" for number in range(1, 14))
 _DRAIN = 60.0  # seconds within which all lines are answered when the trouble is over
 _TYPING = 0.3  # seconds between two lines that are typed
 LOOK = 0.02
@@ -44,7 +55,8 @@ class Stage:
     """``clients`` are names of clients and of their accounts, the same for several devices of one user.
 
     ``library`` has the runtimes of those among them that are programs with our library. ``screens`` are users of the
-    real screen client. ``pause`` is the mean time between two lines of a client, in seconds.
+    real screen client. ``rooms``: so many of ``ROOMS``, all closed, has each account whose clients all speak the wire.
+    ``pause`` is the mean time between two lines of a client, in seconds.
     """
 
     def __init__(
@@ -56,6 +68,7 @@ class Stage:
         library: Mapping[str, str] = NO_LIBRARY,
         durable: bool = False,
         screens: Sequence[str] = (),
+        rooms: int = 0,
         pause: float = 0.1,
         without: Guard | None = None,
     ) -> None:
@@ -68,10 +81,27 @@ class Stage:
         options = ["--durable"] if durable else []
         self.server = ServerControl(directory / "data", *options, without=without)
         self.server.register(*self.accounts, *screens, password=PASSWORD)
+        programs = {account for client, account in clients if client in library}
+        choice = Random(rng.random())
+        in_rooms = {
+            account: choice.sample(ROOMS, rooms)
+            for account in self.accounts
+            if account not in programs
+        }
+        self._members = {
+            room: [account for account, chosen in in_rooms.items() if room in chosen]
+            for room in ROOMS
+            if any(room in chosen for chosen in in_rooms.values())
+        }
+        self.server.make_rooms(self._members)
         self.server.start()
         self.proxies = [Proxy(self.server.address) for _ in (*clients, *screens)]
         self.peers = [
-            self._make_peer(Observed(client, account), proxy.address, library.get(client))
+            self._make_peer(
+                Observed(client, account, logs=self._logs_of(account)),
+                proxy.address,
+                library.get(client),
+            )
             for (client, account), proxy in zip(clients, self.proxies, strict=False)
         ]
         self.screens = [
@@ -85,6 +115,10 @@ class Stage:
             )
             for name, proxy in zip(screens, self.proxies[len(clients) :], strict=True)
         ]
+
+    def _logs_of(self, account: str) -> tuple[str, ...]:
+        rooms = (log_of_room(room) for room, members in self._members.items() if account in members)
+        return (*LOGS, *rooms)
 
     def _make_peer(self, observed: Observed, address: tuple[str, int], runtime: str | None) -> Peer:
         rng, path = Random(self._rng.random()), self._directory / f"{observed.client}.json"
@@ -188,6 +222,12 @@ class Stage:
         known |= _of_epoch(room.epoch, room.messages)
         for screen in self.screens:
             screen.note_what_was_shown(known)
+        rooms = {
+            log: stored
+            for logs in found.values()
+            for log, stored in logs.items()
+            if log not in LOGS
+        }
         return Evidence(
             [peer.observed for peer in (*self.peers, *self.screens)],
             room,
@@ -195,6 +235,7 @@ class Stage:
             self.server.crashes,
             self.server.suspensions,
             self._durable,
+            rooms=rooms,
         )
 
 

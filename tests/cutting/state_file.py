@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,17 +23,21 @@ class Place(NamedTuple):
 
 @dataclass
 class State:
-    """Hold what is kept.
+    """Hold what is kept. ``logs`` are those that have a place.
 
     ``lines`` are those without an answer, in the order in which they were typed; ``said`` has the nonces of those that
     may have been said.
     """
 
     device: str
+    logs: InitVar[Sequence[str]] = LOGS
     epoch: str | None = None
-    places: dict[str, Place] = field(default_factory=lambda: dict.fromkeys(LOGS, Place()))
+    places: dict[str, Place] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
     said: set[str] = field(default_factory=set)
+
+    def __post_init__(self, logs: Sequence[str]) -> None:
+        self.places = {**dict.fromkeys(logs, Place()), **self.places}
 
     def remove(self, line: Line) -> None:
         """Forget ``line``, which needs no further answer."""
@@ -62,6 +66,7 @@ class StateFile:
             fields.update(json.loads(self._places.read_text()))
         return State(
             fields["device"],
+            (),
             fields["epoch"],
             {log: Place(*place) for log, place in fields["places"].items()},
             [Line(*line) for line in fields["lines"]],

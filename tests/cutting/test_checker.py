@@ -7,6 +7,7 @@ from copy import deepcopy
 
 from tests.cutting.checker import faults
 from tests.cutting.evidence import (
+    LOGS,
     MAILBOX,
     ROOM,
     EpochShown,
@@ -18,10 +19,12 @@ from tests.cutting.evidence import (
     Observed,
     Shown,
     StoredLog,
+    log_of_room,
 )
 from tests.tables import table
 
 EPOCH = "e1"
+DEV = log_of_room("dev")
 LOST = (5, 6)
 
 
@@ -33,16 +36,29 @@ def private(seq: int, body: str, sender: str = "anna", to: str = "boris") -> Mes
     return Message(seq, f"p{seq}", sender, to, body, f"n-{body}")
 
 
+def in_dev(seq: int, sender: str = "anna") -> Message:
+    return Message(seq, f"d{seq}", sender, None, f"{sender} in dev {seq}", f"d{seq}", "dev")
+
+
 def shown(*messages: Message, log: str = ROOM, epoch: str = EPOCH) -> list[Shown]:
     return [Shown(log, epoch, message) for message in messages]
 
 
-def line(body: str, seq: int, to: str | None = None, fate: Fate = Fate.ANSWERED) -> LineRecord:
-    return LineRecord(body, to, fate, seq, EPOCH, [1])
+def line(
+    body: str,
+    seq: int,
+    to: str | None = None,
+    fate: Fate = Fate.ANSWERED,
+    room: str | None = None,
+) -> LineRecord:
+    return LineRecord(body, to, fate, seq, EPOCH, [1], room=room)
 
 
 def good_run() -> Evidence:
-    """Make a run with a crash: anna dies once, a file from boris, a whisper, and the numbers 5 and 6 are lost."""
+    """Make a run with a crash: anna dies once, a file from boris, a whisper, and the numbers 5 and 6 are lost.
+
+    Anna alone is in the room dev.
+    """
     told = [public(1), public(2, "boris"), public(3), public(4, "boris")]
     after = [public(7), public(8, "boris")]
     whisper = private(1, "psst")
@@ -50,9 +66,14 @@ def good_run() -> Evidence:
         "anna",
         "anna",
         [
-            [*shown(*told), *shown(whisper, log=MAILBOX)],
+            [*shown(*told), *shown(whisper, log=MAILBOX), *shown(in_dev(1), log=DEV)],
             # What the life before had shown may be shown again.
-            [*shown(told[3]), HoleShown(ROOM, EPOCH, *LOST), *shown(*after)],
+            [
+                *shown(told[3]),
+                HoleShown(ROOM, EPOCH, *LOST),
+                *shown(*after),
+                *shown(in_dev(2), log=DEV),
+            ],
         ],
         {
             "anna says 1": line("anna says 1", 1),
@@ -63,7 +84,12 @@ def good_run() -> Evidence:
             "typed": line("typed", 0, fate=Fate.TYPED),
             "unknown": line("unknown", 0, fate=Fate.PERHAPS),
             "refused": line("refused", 0, "carol", Fate.REFUSED),
+            **{
+                message.body: line(message.body, message.seq, room="dev")
+                for message in (in_dev(1), in_dev(2))
+            },
         },
+        logs=(*LOGS, DEV),
     )
     # They were there when number 5 was said, which the crash took.
     boris = Observed(
@@ -88,6 +114,7 @@ def good_run() -> Evidence:
             "carol": StoredLog(EPOCH, 0, [], []),
         },
         crashes=1,
+        rooms={DEV: StoredLog(EPOCH, 2, [in_dev(1), in_dev(2)], [])},
     )
 
 
@@ -156,7 +183,7 @@ PLANTED: dict[str, Plant] = {
         1, Shown(ROOM, EPOCH, public(2, "boris")._replace(time="another"))
     ),
     "'anna says 5' is number": lambda run: room_of(run, 0).__setitem__(
-        -1, Shown(ROOM, EPOCH, public(5)._replace(seq=8))
+        -2, Shown(ROOM, EPOCH, public(5)._replace(seq=8))
     ),
     "anna: it came twice": lambda run: run.observed[0].complaints.append("it came twice"),
     # Privacy.
@@ -168,6 +195,21 @@ PLANTED: dict[str, Plant] = {
     ),
     "the history of the room has the private message": lambda run: run.room.messages.append(
         private(9, "psst")
+    ),
+    "boris saw Message(seq=1, time='d1'": lambda run: room_of(run).extend(
+        shown(in_dev(1), log=DEV)
+    ),
+    "boris saw Message(seq=2, time='d2'": lambda run: room_of(run).extend(shown(in_dev(2))),
+    "the history of the room dev has the message Message(seq=3": lambda run: run.rooms[
+        DEV
+    ].messages.append(public(3)),
+    # Other rooms.
+    "history of the room dev has 'anna in dev 1' 2 times": lambda run: run.rooms[
+        DEV
+    ].messages.append(in_dev(1)._replace(seq=3)),
+    "anna's log of the room dev ends at 1": lambda run: room_of(run, 0).pop(),
+    "line 'anna in dev 2' became": lambda run: run.rooms[DEV].messages.__setitem__(
+        1, in_dev(2)._replace(room="den")
     ),
     # Lines.
     "line 'anna says 1' was said although it is refused": lambda run: fated(

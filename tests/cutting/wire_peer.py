@@ -14,7 +14,6 @@ import gevent
 from gevent.lock import RLock
 
 from tests.cutting.evidence import (
-    LOGS,
     EpochShown,
     Event,
     Fate,
@@ -23,6 +22,7 @@ from tests.cutting.evidence import (
     Message,
     Observed,
     Shown,
+    room_of_log,
 )
 from tests.cutting.guards import Guard
 from tests.cutting.lines import Line, make_line
@@ -34,7 +34,6 @@ from tests.cutting.wire_session import (
     NoHistory,
     Query,
     WireSession,
-    log_of,
 )
 from tests.peers.wire import Address
 
@@ -67,6 +66,8 @@ class WirePeer:
         self._address = address
         self._rng = rng
         self._recipients = recipients
+        # Beside the default one.
+        self._rooms = [room for log in observed.logs if (room := room_of_log(log)) is not None]
         self._pause = pause
         self._without = without
         self._file = StateFile(path, self._step, in_one_write=without is not Guard.ONE_WRITE)
@@ -82,7 +83,7 @@ class WirePeer:
     def _begin_life(self) -> None:
         """Forget all that a process has in its memory."""
         self._life: list[Event] = []
-        self._state = State("")
+        self._state = State("", self.observed.logs)
         self._session: WireSession | None = None
         self._said: set[str] = set()  # the nonces of this session
         self._saying = RLock()
@@ -152,7 +153,9 @@ class WirePeer:
             raise gevent.GreenletExit
 
     def _live(self) -> None:
-        self._state = self._file.load() or State(f"{self._rng.getrandbits(256):064x}")
+        self._state = self._file.load() or State(
+            f"{self._rng.getrandbits(256):064x}", self.observed.logs
+        )
         for line in self._state.lines:
             if self._record(line).fate is Fate.TYPED:
                 self._record(line).fate = Fate.WAITING
@@ -178,8 +181,9 @@ class WirePeer:
             if self.is_quiet or len(self._state.lines) >= _MOST_WAITING:
                 continue
             self._number += 1
-            line = make_line(self._rng, self.name, self._number, self._recipients)
-            self.observed.lines[line.body] = record = LineRecord(line.body, line.to)
+            line = make_line(self._rng, self.name, self._number, self._recipients, self._rooms)
+            record = LineRecord(line.body, line.to, room=line.room)
+            self.observed.lines[line.body] = record
             self._step()
             self._state.lines.append(line)
             if self._session is not None:
@@ -216,8 +220,8 @@ class WirePeer:
         """Log in, look up, catch up, say what is missing, and follow the room until the connection ends."""
         self._sessions += 1
         self._said.clear()
-        self._coming = {log: [] for log in LOGS}
-        self._newest = dict.fromkeys(LOGS, 0)
+        self._coming = {log: [] for log in self.observed.logs}
+        self._newest = dict.fromkeys(self.observed.logs, 0)
         self._is_settling = True
         looked_up = False
         if self._without is Guard.LOOK_UP and self._state.lines:
@@ -259,7 +263,7 @@ class WirePeer:
             self._begin_anew(session)
         elif not looked_up:
             self._look_up(session)
-        for log in LOGS:
+        for log in self.observed.logs:
             self._catch_up(session, log)
         self._is_settling = False
         self._settle(session)
@@ -270,7 +274,7 @@ class WirePeer:
             self._state.remove(line)
             self._record(line).fate = Fate.PERHAPS
         self._state.epoch = None if session is None else session.epoch
-        for log in LOGS:
+        for log in self.observed.logs:
             head = Place() if session is None else session.facts[log].head
             self._state.places[log] = head
             self._life.append(EpochShown(log, "" if session is None else session.epoch))
@@ -278,7 +282,7 @@ class WirePeer:
 
     def _look_up(self, session: WireSession) -> None:
         """Find out which lines were said. Mark the lines of which nobody can know."""
-        for log in LOGS:
+        for log in self.observed.logs:
             lines = [line for line in self._lines_said() if self._record(line).log == log]
             if not lines:
                 continue
@@ -331,7 +335,10 @@ class WirePeer:
         if message is None:
             self._take_notice(header)
             return
-        log = log_of(message)
+        log = message.log
+        if log not in self._coming:
+            self.observed.complaints.append(f"{message} came, and the client is not in that room")
+            return
         if message.seq <= self._newest[log]:
             self.observed.complaints.append(f"{message} came behind {self._newest[log]}")
         self._newest[log] = message.seq
@@ -354,7 +361,7 @@ class WirePeer:
             if session is None:
                 raise NoHistory("the epoch changed while the client caught up")
             session.epoch = self._state.epoch = header["epoch"]
-            self._life += [EpochShown(log, session.epoch) for log in LOGS]
+            self._life += [EpochShown(log, session.epoch) for log in self.observed.logs]
             self._file.save(self._state)
 
     def _settle(self, session: WireSession) -> None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from gevent.lock import RLock
 
 from chat.protocol.descriptor import MessageType
-from tests.cutting.evidence import MAILBOX, ROOM, Message
+from tests.cutting.evidence import MAILBOX, Message, log_of_room, room_of_log
 from tests.cutting.lines import Line, body_of
 from tests.cutting.state_file import Place
 from tests.peers.wire import Address
@@ -61,6 +61,8 @@ class Query(NamedTuple):
             del fields["nonces"]
         if self.log == MAILBOX:
             fields["private"] = True
+        elif (room := room_of_log(self.log)) is not None:
+            fields["room"] = room
         return {"command": "history", **fields}
 
 
@@ -89,7 +91,7 @@ class WireSession:
         self._sending = RLock()
         self._wire = WireClient(address, timeout=_PATIENCE)
         try:
-            reply = self._wire.try_login({"inline": INLINE, "replay": 0, **login})
+            reply = self._wire.try_login({"inline": INLINE, "replay": 0, "join": [], **login})
             if reply.type != MessageType.LOGIN:
                 raise LoginRefused(f"{reply.header.get('error')}: {reply.header.get('message')}")
             announcement = self._wire.read_frame()
@@ -98,7 +100,10 @@ class WireSession:
             self.close()
             raise
         self.epoch: str = self.welcome["epoch"]
-        self.facts = {ROOM: _facts(self.welcome["rooms"]["lobby"])}
+        self.facts = {
+            log_of_room(None if name == "lobby" else name): _facts(facts)
+            for name, facts in self.welcome["rooms"].items()
+        }
         if "private" in self.welcome:
             self.facts[MAILBOX] = _facts(self.welcome["private"])
 
@@ -160,10 +165,6 @@ class WireSession:
             self._wire.send(type, header, content)
 
 
-def log_of(message: Message) -> str:
-    return ROOM if message.to is None else MAILBOX
-
-
 def _message(frame: WireFrame) -> Message:
     header = frame.header
     return Message(
@@ -173,6 +174,7 @@ def _message(frame: WireFrame) -> Message:
         header.get("to"),
         body_of(frame.type, header.get("filename"), frame.content),
         header.get("nonce"),
+        header.get("room"),
     )
 
 

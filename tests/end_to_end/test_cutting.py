@@ -26,11 +26,12 @@ def test_nothing_that_was_answered_is_lost_or_doubled(tmp_path: Path) -> None:
         trouble_pause=0.03,
         library=LIBRARY,
         screens=["kilian"],
+        rooms=10,
     )
     problems = run.run(told.append)
     assert not problems, "\n".join([*problems[:20], *told])
     troubles = ("links cut", "clients killed", "screens killed", "servers killed")
-    for trouble in (*troubles, "lines answered"):
+    for trouble in (*troubles, "lines answered", "of them in rooms"):
         assert run.counts[trouble] > 0, run.counts
 
 

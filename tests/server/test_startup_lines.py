@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from chat.net.address import Address
+from chat.protocol.names import parse_user_name
 from chat.server.settings import Settings
 from chat.server.startup_lines import startup_lines
 
@@ -45,3 +46,9 @@ def test_where_the_data_is_and_whether_messages_are_kept(
     settings = Settings(data_directory=Path("/var/lib/chat"), **changes)  # type: ignore[arg-type]
     lines = list(startup_lines(settings, [Address("10.0.0.5", 8080)]))
     assert lines[:2] == ["the data directory is /var/lib/chat", f"messages are {line}"]
+
+
+def test_the_default_room_has_another_name() -> None:
+    settings = Settings(default_room=parse_user_name("Hall"))
+    line, _ = startup_lines(settings, [Address("10.0.0.5", 8080)])
+    assert line.startswith("the default room is called Hall; its messages stay")

@@ -11,8 +11,10 @@ from pathlib import Path
 
 from chat.net.address import Address
 from chat.net.fingerprint import fingerprint_of_certificate
+from chat.protocol.names import UserName
 from chat.server.net.certificates import CERTIFICATE_NAME, KEY_NAME, make_context
 from chat.server.net.pem_files import UnusablePem, load_chain
+from chat.server.rooms.rooms import name_in_the_way, why_taken
 from chat.server.storage.database import FILE_NAME
 
 
@@ -38,10 +40,7 @@ def unusable_data(directory: Path) -> list[str]:
     database = directory / FILE_NAME
     if database.exists():
         try:
-            # Read-only: otherwise the check could create tables, or files that belong to the user who runs it.
-            with closing(
-                sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
-            ) as kept:
+            with closing(_read_only(database)) as kept:
                 kept.execute("PRAGMA schema_version").fetchone()
         except sqlite3.Error as problem:
             problems.append(f"{database}: cannot be used ({problem})")
@@ -51,6 +50,23 @@ def unusable_data(directory: Path) -> list[str]:
         if reason is not None:
             problems.append(reason)
     return problems
+
+
+def taken_room(directory: Path, name: UserName) -> list[str]:
+    """Return one line if the default room cannot have ``name``, since another room in the data directory has it."""
+    database = directory / FILE_NAME
+    try:
+        with closing(_read_only(database)) as kept:
+            rooms = [UserName(*row) for row in kept.execute("SELECT name, key FROM rooms")]
+    except sqlite3.Error:
+        return []  # there are no rooms yet, or ``unusable_data`` says why the database cannot be used
+    other = name_in_the_way(name, rooms)
+    return [why_taken(name, other)] if other is not None else []
+
+
+def _read_only(database: Path) -> sqlite3.Connection:
+    # Otherwise the check could create tables, or files that belong to the user who runs it.
+    return sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
 
 
 def unusable_certificate(certificate: Path, key: Path) -> str | None:

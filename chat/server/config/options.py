@@ -30,7 +30,14 @@ from chat.config.options import (
     read_switch,
 )
 from chat.files.opening import read_beginning
-from chat.server.config.check import unusable_addresses, unusable_certificate, unusable_data
+from chat.protocol.errors import UserNameError
+from chat.protocol.names import UserName, parse_user_name
+from chat.server.config.check import (
+    taken_room,
+    unusable_addresses,
+    unusable_certificate,
+    unusable_data,
+)
 from chat.server.settings import CreateRooms, Network, Rate, Settings, TlsMode
 from chat.server.storage.data_directory import default_data_directory, read_data_directory
 from chat.sizes import byte_count
@@ -88,6 +95,8 @@ def read_config(command_line: Mapping[str, Any]) -> Config:
         )
         if "data_directory" in values:
             problems += unusable_data(values["data_directory"])
+            if "default_room" in values:
+                problems += taken_room(values["data_directory"], values["default_room"])
     if problems:
         raise ConfigErrors(problems)
     # No limit for messages means no limit for their bytes either, as --help says.
@@ -241,6 +250,13 @@ def _create_rooms(text: str, where: str, *, values: Collection[str]) -> CreateRo
     return CreateRooms(read_choice(text, where, values=values))
 
 
+def _room_name(text: str, where: str) -> UserName:
+    try:
+        return parse_user_name(text)
+    except UserNameError as problem:
+        raise UsageError(f"{where}={text}: {problem}") from None
+
+
 def _keep(text: str, where: str) -> float | None:
     """Return how many seconds messages are kept; None for ever."""
     return None if text == "forever" else float(parse_duration(text, where))
@@ -269,6 +285,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("proxy", Kind.NETWORKS, _networks, sets="proxies"),
     Option("login-timeout", Kind.COUNT, _count),
     Option("motd", Kind.TEXT, _motd),
+    Option("default-room", Kind.TEXT, _room_name),
     Option(
         "create-rooms",
         Kind.TEXT,

@@ -30,6 +30,8 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
         f"{status['raw_users']} raw; {status['tls_users']} over TLS"
     )
     yield f"connections  {status['connections']}, {status['transfers']} of them transfers"
+    if "rooms" in status:
+        yield f"rooms        {_rooms(status['rooms'])}"
     rates = status["rates"]
     yield (
         f"rates        {rates['messages']:.1f} messages/s, {byte_count(round(rates['received_bytes']))}/s in, "
@@ -52,6 +54,13 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
         )
     yield f"search       {_search(status.get('search'))}"
     yield f"accounts     {status['accounts']}; {status['bans']} bans, {status['mutes']} mutes"
+
+
+def _rooms(rooms: Mapping[str, Any]) -> str:
+    count = f"{rooms['rooms']} of {rooms['max_rooms']} beside the default one"
+    if not rooms["members"]:
+        return f"{count}; nobody is in them"
+    return f"{count}; {counted(rooms['members'], 'member')} here, {rooms['largest']} in the largest"
 
 
 def _history(history: Mapping[str, Any] | None) -> str:

@@ -30,7 +30,7 @@ from chat.protocol.notices import LeaveReason
 from chat.protocol.runs import TextFrames
 from chat.server.delivery.batch_file import BatchFile
 from chat.server.delivery.pending import PendingFrames, RoomAudience
-from chat.server.delivery.send_queue import SendQueue
+from chat.server.delivery.send_queue import DIALECTS, SendQueue
 from chat.server.limits.limits import TokenBucket
 from chat.server.settings import Rate
 
@@ -73,7 +73,7 @@ class Broadcast:
         self.given = 0
         self._charge = charge
         self.everyone = RoomAudience()
-        self._pending = {order: PendingFrames(self.everyone.part(order)) for order in ByteOrder}
+        self._pending = {each: PendingFrames(self.everyone.part(each)) for each in DIALECTS}
         self._flushes_itself = False
         self._will_flush = self._will_flush_alone = False
         self._announcements = TokenBucket(_ANNOUNCING)
@@ -96,22 +96,22 @@ class Broadcast:
 
     def add(self, send_queue: SendQueue, first: Iterable[Encodable] = ()) -> None:
         """Send a user the frames ``first`` now, and add them to the audience of all later posts."""
-        self._pending[send_queue.order].add(send_queue)
+        self._pending[send_queue.dialect].add(send_queue)
         send_queue.give(b"".join(frame.encode(send_queue.order) for frame in first))
 
     def remove(self, send_queue: SendQueue) -> None:
         """Send a user all frames that are pending, and remove them from all audiences."""
-        send_queue.give(self._pending[send_queue.order].remove(send_queue))
+        send_queue.give(self._pending[send_queue.dialect].remove(send_queue))
 
     def join(self, send_queue: SendQueue, audience: RoomAudience) -> None:
         """Add a user to an audience beside that of all users."""
-        pending = self._pending[send_queue.order]
+        pending = self._pending[send_queue.dialect]
         if send_queue in pending.audience:
-            pending.join(send_queue, audience.part(send_queue.order))
+            pending.join(send_queue, audience.part(send_queue.dialect))
 
     def part(self, send_queue: SendQueue, audience: RoomAudience) -> None:
         """Remove a user from such an audience. They still get what was posted there before."""
-        self._pending[send_queue.order].leave(send_queue, audience.part(send_queue.order))
+        self._pending[send_queue.dialect].leave(send_queue, audience.part(send_queue.dialect))
 
     def post(self, frame: Frame | TextFrames, audience: RoomAudience | None = None) -> None:
         """Send all users, or those of an audience, a frame or a run of texts, with the content in memory."""
@@ -122,9 +122,9 @@ class Broadcast:
         self, send_queue: SendQueue, frame: Frame, audience: RoomAudience | None = None
     ) -> None:
         """Send a frame to all users, or to those of an audience, but one."""
-        for order, part in (audience or self.everyone).parts.items():
+        for dialect, part in (audience or self.everyone).parts.items():
             if part.users:
-                pending, encoded = self._pending[order], frame.encode(order)
+                pending, encoded = self._pending[dialect], frame.encode(dialect.order)
                 if send_queue in part.users:
                     pending.append_for_others(send_queue, part, encoded)
                 else:
@@ -145,17 +145,23 @@ class Broadcast:
         for send_queue in audience or self.everyone:
             send_queue.put(offer if offer and send_queue.wants_offer(size) else frame)
 
-    def announce(self, frame: Frame, audience: RoomAudience | None = None) -> None:
+    def announce(
+        self, frame: Frame, audience: RoomAudience | None = None, *, counts: bool | None = None
+    ) -> None:
         """Send all users a frame that can wait, for 50 ms or a little longer: a user who joined or left.
 
-        Announcements that come in quick succession share a batch.
+        Announcements that come in quick succession share a batch. ``counts``: only for users who take counts in place
+        of announcements, or only for the others.
         """
-        self._append(frame, audience or self.everyone, is_urgent=False)
+        audience = audience or self.everyone
+        if counts is not None:
+            audience = audience.those_who_take(counts)
+        self._append(frame, audience, is_urgent=False)
         self._flush_in_a_while()
 
     def put(self, send_queue: SendQueue, frame: Encodable) -> None:
         """Send one user of the audience a frame, in its place among the frames for everyone."""
-        pending = self._pending[send_queue.order]
+        pending = self._pending[send_queue.dialect]
         if send_queue not in pending.audience:
             # Nothing may follow the last frame of a user who was removed.
             return
@@ -168,7 +174,7 @@ class Broadcast:
 
     def answer(self, send_queue: SendQueue, encoded: bytes) -> None:
         """Send one user of the audience a frame: at once, or in its place if other frames for that user are pending."""
-        pending = self._pending[send_queue.order]
+        pending = self._pending[send_queue.dialect]
         if send_queue not in pending.audience:
             return
         if pending.dirty or send_queue in pending.alone:
@@ -178,7 +184,7 @@ class Broadcast:
 
     def remind(self, send_queue: SendQueue, encoded: bytes) -> None:
         """Send one user of the audience a frame at once, before all that is pending."""
-        if send_queue in self._pending[send_queue.order].audience:
+        if send_queue in self._pending[send_queue.dialect].audience:
             self._give_one(encoded, send_queue)
 
     def flush(self) -> None:
@@ -187,16 +193,19 @@ class Broadcast:
             self._flush(pending)
 
     def _append(self, frame: Frame | TextFrames, audience: RoomAudience, is_urgent: bool) -> None:
-        for order, part in audience.parts.items():
+        encoded, of = b"", None
+        for dialect, part in audience.parts.items():
             if part.users:
-                pending = self._pending[order]
-                pending.append(part, frame.encode(order))
+                if of is not dialect.order:
+                    encoded, of = frame.encode(dialect.order), dialect.order
+                pending = self._pending[dialect]
+                pending.append(part, encoded)
                 part.is_urgent = part.is_urgent or is_urgent
                 if part.size >= _BATCH_SIZE:
                     self._flush(pending)
 
     def _append_alone(self, send_queue: SendQueue, encoded: bytes) -> None:
-        pending = self._pending[send_queue.order]
+        pending = self._pending[send_queue.dialect]
         pending.append_alone(send_queue, encoded)
         if pending.size_alone >= _BATCH_SIZE:
             self._flush(pending)

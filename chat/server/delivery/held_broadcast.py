@@ -156,8 +156,10 @@ class HeldBroadcast(Broadcast):
     ) -> None:
         self.in_turn(partial(super().post_attachment, frame, offer, audience))
 
-    def announce(self, frame: Frame, audience: RoomAudience | None = None) -> None:
-        self.in_turn(partial(super().announce, frame, audience))
+    def announce(
+        self, frame: Frame, audience: RoomAudience | None = None, *, counts: bool | None = None
+    ) -> None:
+        self.in_turn(partial(super().announce, frame, audience, counts=counts))
 
     def put(self, send_queue: SendQueue, frame: Encodable) -> None:
         self._pass_alone(send_queue, partial(super().put, send_queue, frame))

@@ -1,7 +1,7 @@
 """Hold the frames that were posted and are not flushed yet, for every audience, in one order for each user.
 
 A user may be in several audiences: that of the server, and those of some rooms. Posted frames are held once for each
-audience, whatever the number of its users. Each frame has a stamp, which counts all frames of one byte order. So the
+audience, whatever the number of its users. Each frame has a stamp, which counts all frames of one dialect. So the
 frames of several audiences are merged, for the few users who get frames of several at once, in the order in which they
 were posted.
 """
@@ -12,12 +12,11 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
-from chat.protocol.descriptor import ByteOrder
-from chat.server.delivery.send_queue import SendQueue
+from chat.server.delivery.send_queue import Dialect, SendQueue
 
 
 class AudiencePart:
-    """The users of an audience with one byte order, and the frames that are pending for them.
+    """The users of an audience with one dialect, and the frames that are pending for them.
 
     ``is_urgent``: the frames do not wait for the next batch of announcements.
     """
@@ -60,18 +59,26 @@ class RoomAudience:
     __slots__ = ("parts",)
 
     def __init__(self) -> None:
-        # Most audiences have users of one byte order only.
-        self.parts: dict[ByteOrder, AudiencePart] = {}
+        # Most audiences have users of one dialect only.
+        self.parts: dict[Dialect, AudiencePart] = {}
 
     def __iter__(self) -> Iterator[SendQueue]:
         for part in self.parts.values():
             yield from part.users
 
-    def part(self, order: ByteOrder) -> AudiencePart:
-        """Return the part with the byte order ``order``."""
-        part = self.parts.get(order)
+    def those_who_take(self, counts: bool) -> RoomAudience:
+        """Return the users who take counts in place of announcements, or the others, as they are now."""
+        some = RoomAudience()
+        some.parts = {
+            dialect: part for dialect, part in self.parts.items() if dialect.counts is counts
+        }
+        return some
+
+    def part(self, dialect: Dialect) -> AudiencePart:
+        """Return the part with ``dialect``."""
+        part = self.parts.get(dialect)
         if part is None:
-            part = self.parts[order] = AudiencePart()
+            part = self.parts[dialect] = AudiencePart()
         return part
 
 
@@ -83,7 +90,7 @@ class Batch(NamedTuple):
 
 
 class PendingFrames:
-    """The frames of one byte order that are posted and not yet flushed, and the ``audience`` of all users.
+    """The frames of one dialect that are posted and not yet flushed, and the ``audience`` of all users.
 
     ``alone`` and ``ahead`` have entries only for users whose bytes differ from those of their audience. So to post a
     message costs the same however many users are here.

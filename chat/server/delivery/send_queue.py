@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import gevent
 from gevent.event import Event
@@ -23,6 +24,21 @@ from chat.protocol.frames import Frame
 from chat.protocol.notices import LeaveReason
 from chat.server.delivery.backlog import Backlog, FileSlice
 from chat.server.net.transport import Transport
+
+
+class Dialect(NamedTuple):
+    """Say in which form a connection takes frames: users with equal dialects get equal bytes.
+
+    ``counts``: where very many users are, the client takes their number in place of each who comes and goes.
+    """
+
+    order: ByteOrder
+    counts: bool = False
+
+
+DIALECTS = tuple(Dialect(order, counts) for order in ByteOrder for counts in (False, True))
+# Users share them: there may be very many users.
+_DIALECTS = {each: each for each in DIALECTS}
 
 
 class BacklogLimits:
@@ -65,8 +81,9 @@ class BacklogLimits:
 class SendQueue:
     """Take frames for one user, without ever waiting.
 
-    ``order``: the byte order of the connection. ``inline``: the user gets larger contents than so many bytes as offers;
-    None: all contents are sent. ``on_fail`` is called once, with the reason, when the user can no longer be served.
+    ``dialect``, with the byte ``order``, is that of the connection. ``inline``: the user gets larger contents
+    than so many bytes as offers; None: all contents are sent. ``on_fail`` is called once, with the reason, when the
+    user can no longer be served.
 
     ``direct``: the descriptor of a plain socket, while no backlog exists. A caller may write bytes to ``direct``, and
     must pass the bytes that the kernel does not take to ``give``. If ``direct`` is None, all bytes go to ``give``.
@@ -80,6 +97,7 @@ class SendQueue:
         "_transport",
         "_writer",
         "closed",
+        "dialect",
         "direct",
         "inline",
         "order",
@@ -92,8 +110,11 @@ class SendQueue:
         limits: BacklogLimits,
         on_fail: Callable[[LeaveReason], object],
         inline: int | None = None,
+        *,
+        counts: bool = False,
     ) -> None:
         self.order = order
+        self.dialect = _DIALECTS[Dialect(order, counts)]
         self.inline = inline
         self.closed = False
         self.direct = transport.descriptor

@@ -48,7 +48,6 @@ from chat.protocol.names import UserName, parse_user_name
 from chat.server.accounts.accounts import Account, AccountTable, NoSuchAccount, read_accounts
 from chat.server.config.directory import directory_of
 from chat.server.control.client import apply_changes
-from chat.server.history.stored import DEFAULT_ROOM
 from chat.server.membership.topics import BadTopic, read_topic
 from chat.server.rooms.room import RoomAccess, RoomState
 from chat.server.rooms.room_records import (
@@ -58,7 +57,7 @@ from chat.server.rooms.room_records import (
     read_rooms,
     write_rooms,
 )
-from chat.server.rooms.rooms import lookalike_of
+from chat.server.rooms.rooms import LOBBY, lookalike_of
 from chat.server.storage.database import Database, DatabaseFault
 from chat.server.subcommand import run_subcommand
 
@@ -114,12 +113,12 @@ def _fields(room: RoomState, stored: StoredRooms, names: dict[bytes, str]) -> di
 def _change(database: Database, name: UserName, options: dict[str, Any]) -> None:
     stored = read_rooms(database)
     known = next((room for room in stored.rooms if room.name.key == name.key), None)
-    if name.key == DEFAULT_ROOM.key:
+    if name.key == LOBBY.key:
         raise RoomNotChanged(f"Everyone is in {name.display}: it cannot be changed or removed.")
     if options["add"]:
         if known is not None:
             raise RoomNotChanged(f"There is a room {known.name.display} already.")
-        other = lookalike_of(name, [room.name for room in stored.rooms])
+        other = lookalike_of(name, [LOBBY, *(room.name for room in stored.rooms)])
         if other is not None:
             raise RoomNotChanged(f"{name.display} looks like {other.display}, a room.")
         now = int(time.time())

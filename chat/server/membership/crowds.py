@@ -1,4 +1,7 @@
-"""Announce who joins and leaves a room: one by one, or as a count in rooms with very many members."""
+"""Announce who joins and leaves a room: one by one, or as a count in rooms with very many members.
+
+In the default room, clients that know nothing of counts get each announcement, however many users are here.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +35,13 @@ class RoomCrowds:
 
     def announce(self, room: ChatRoom, frame: Frame) -> None:
         """Tell the audience of ``room`` by ``frame`` who has come or gone, or how many are here."""
-        limit = self._limit()
-        if room.here > limit:
+        if room.here > self._limit():
             room.is_crowded = True
         if not room.is_crowded:
             self._broadcast.announce(frame, room.audience)
             return
+        if room.is_default:
+            self._broadcast.announce(frame, room.audience, counts=False)
         self._uncounted[room] = None
         if self._timer is None:
             self._timer = gevent.get_hub().loop.timer(PERIOD)
@@ -51,9 +55,9 @@ class RoomCrowds:
             if room.here <= self._limit() * _BACK:
                 room.is_crowded = False
             facts = {"here": room.here, "announced": None if room.is_crowded else True}
-            self._service.announce(
-                NoticeCode.HERE, f"{room.here} users are in {room.name}.", facts=facts, room=room
-            )
+            sentence = f"{room.here} users are in {room.name}."
+            frame = self._service.general_notice(NoticeCode.HERE, sentence, room, facts)
+            self._broadcast.announce(frame, room.audience, counts=room.is_default or None)
 
     def stop(self) -> None:
         """Say nothing more by itself."""

@@ -56,6 +56,10 @@ class RoomMembership:
         self._marks = marks
         self._timestamp = timestamp
 
+    def announce(self, frame: Frame) -> None:
+        """Tell everyone by ``frame`` who has come or gone, or how many are here."""
+        self._crowds.announce(self._rooms.default, frame)
+
     # With a login, and at the end of a session
 
     def came(self, member: Member, wanted: Sequence[str], *, quietly: bool) -> dict[str, object]:

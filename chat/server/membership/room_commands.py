@@ -20,7 +20,6 @@ from chat.server.room.commands import CommandAnswer, CommandRefused, Commands, N
 from chat.server.room.reading import room_of
 from chat.server.room.service import ChatService
 from chat.server.rooms.room import ChatRoom
-from chat.server.settings import Settings
 from chat.server.storage.database import DatabaseFault
 
 log = logging.getLogger("chat.server")
@@ -53,13 +52,11 @@ class RoomCommands:
         service: ChatService,
         membership: RoomMembership,
         maker: RoomMaker,
-        settings: Settings,
     ) -> None:
         self._service = service
         self._rooms = service.rooms
         self._membership = membership
         self._maker = maker
-        self._settings = settings
         self._sorted: dict[ChatRoom, _SortedNames] = {}
 
     def serve(self, commands: Commands) -> None:
@@ -105,8 +102,10 @@ class RoomCommands:
 
     def _with_users(self, room: ChatRoom, facts: Mapping[str, object]) -> bytes:
         encoded = encode_json(facts)
-        if room.here > self._settings.announce_up_to:
-            return encoded
+        if room.is_crowded:
+            return (
+                encoded  # who comes and goes is not announced, so that a list would not stay true
+            )
         # The names are JSON already.
         return b'%b,"users":%b}' % (encoded[:-1], room.members.json())
 
@@ -120,7 +119,7 @@ class RoomCommands:
         return CommandAnswer(f"You have left {room.name}.", {"room": room.header_name})
 
     def _list(self, member: Member, command: Command) -> CommandAnswer:
-        rooms = {room.log.key: room for room in self._rooms if room.may_know(member)}
+        rooms = {room.state.name.key: room for room in self._rooms if room.may_know(member)}
         keys, more = page_of(sorted(rooms), command.listing or ListQuery())
         found = [self._about(member, rooms[key]) for key in keys]
         facts = {"found": len(found), "more": more or None}

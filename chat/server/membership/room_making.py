@@ -20,6 +20,7 @@ from chat.server.room.service import NO_SUCH_ROOM, ChatService
 from chat.server.rooms.room import ChatRoom, RoomAccess, RoomState
 from chat.server.rooms.room_records import UNKNOWN_HEAD, StoredRooms
 from chat.server.rooms.room_store import RoomStore
+from chat.server.rooms.rooms import name_in_the_way, why_taken
 from chat.server.settings import CreateRooms, Settings
 from chat.server.storage.database import DatabaseFault
 
@@ -27,6 +28,10 @@ log = logging.getLogger("chat.server")
 
 EMPTY_FOR = 86400  # seconds after which an empty room goes that has no owner
 _PERIOD = 60.0  # seconds between two looks
+
+
+class DefaultRoomTaken(Exception):
+    """The default room cannot have its name, since another room has it. The text is one line for the operator."""
 
 
 class RoomMaker:
@@ -60,8 +65,13 @@ class RoomMaker:
         self._complaint = ""
 
     def start(self) -> None:
-        """Read the stored rooms before anyone can log in. Raises DatabaseFault."""
-        self._use(self._store.read())
+        """Read the stored rooms before anyone can log in. Raises DatabaseFault and DefaultRoomTaken."""
+        stored = self._store.read()
+        default = self._rooms.default.state.name
+        other = name_in_the_way(default, (state.name for state in stored.rooms))
+        if other is not None:
+            raise DefaultRoomTaken(why_taken(default, other))
+        self._use(stored)
         for room in self._rooms:
             self.note_empty(room)
 
@@ -153,7 +163,12 @@ class RoomMaker:
             if known is None:
                 self._begin_log(state.name)
                 self._add(state, of_room)
-            elif not known.is_default:
+            elif known.is_default:
+                # Nobody can be in a room whose name means the default room; a restart says so, too.
+                log.error(
+                    "the room %s is not used: the default room has its name", state.name.display
+                )
+            else:
                 known.state = state._replace(empty_since=known.state.empty_since)
                 self._find_numbers(known)
                 self._use_owners(known, of_room)

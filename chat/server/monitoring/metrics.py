@@ -32,6 +32,7 @@ from chat.server.moderation.moderation import Moderation
 from chat.server.net.connection_slots import ConnectionSlots
 from chat.server.process.counters import Counters
 from chat.server.room.service import ChatService
+from chat.server.rooms.rooms import Rooms
 from chat.server.sessions.session import Session
 from chat.server.settings import Settings
 
@@ -139,11 +140,26 @@ def messages(service: ChatService, broadcast: Broadcast) -> Iterator[Metric]:
         received.add_metric([kind], service.received[type])
     yield said
     yield received
-    yield _gauge("chat_rooms", "Rooms beside the one that everyone is in.", len(service.rooms))
+    yield from _rooms(service.rooms)
     yield CounterMetricFamily(
         "chat_delivered_bytes",
         "Bytes queued or sent to users, counted once for each recipient; without large contents.",
         broadcast.given,
+    )
+
+
+def _rooms(rooms: Rooms) -> Iterator[Metric]:
+    status = rooms.status()
+    yield _gauge("chat_rooms", "Rooms beside the one that everyone is in.", status.rooms)
+    yield _gauge(
+        "chat_room_members",
+        "Users who are here in rooms beside the one that everyone is in, counted in each.",
+        status.members,
+    )
+    yield _gauge(
+        "chat_largest_room_members",
+        "Users who are here in the largest room beside the one that everyone is in.",
+        status.largest,
     )
 
 

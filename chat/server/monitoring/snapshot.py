@@ -27,6 +27,7 @@ from chat.server.moderation.moderation import Moderation
 from chat.server.monitoring.recent_rates import RecentRates
 from chat.server.net.certificates import Certificates
 from chat.server.net.connection_slots import ConnectionSlots
+from chat.server.rooms.rooms import Rooms
 from chat.server.sessions.session import Session
 from chat.server.settings import Settings
 
@@ -80,6 +81,11 @@ def people(
 def traffic(rates: RecentRates, messages: Callable[[], int]) -> dict[str, Any]:
     """Return the messages since the start, and the rates of the last minute."""
     return {"messages": messages(), "rates": rates.per_second()}
+
+
+def rooms(known: Rooms, settings: Settings) -> dict[str, Any]:
+    """Return the numbers of rooms beside the default one, of their members who are here, and the limit."""
+    return {"rooms": {**known.status()._asdict(), "max_rooms": settings.max_rooms}}
 
 
 def space(settings: Settings, backlogs: BacklogLimits, spool: Spool) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from chat.protocol.descriptor import MessageType
 from chat.protocol.frames import Frame
+from chat.protocol.names import UserName
 from chat.protocol.notices import SERVER_NAME, LeaveReason, NoticeCode
 from chat.server.delivery.broadcast import Broadcast, Encodable
 from chat.server.directory.directory import ConnectedUsers
@@ -20,6 +21,7 @@ from chat.server.room.kept import KeptMessages
 from chat.server.room.late_welcome import LateWelcome
 from chat.server.room.private_messages import PrivateMessages
 from chat.server.room.server_notices import ServerNotices
+from chat.server.rooms.rooms import LOBBY
 from chat.server.rooms.roster import status_sentence
 
 # Makes the content of a user's welcome from the names of all members, in JSON, and from further facts.
@@ -28,6 +30,9 @@ Welcome = Callable[[bytes, Mapping[str, object]], bytes]
 
 class Memberships(Protocol):
     """List what a login and a leave need of the rooms beside the default one."""
+
+    def announce(self, frame: Frame) -> None:
+        """Tell everyone by ``frame`` who has come or gone, or how many are here."""
 
     def came(self, member: Member, wanted: Sequence[str], *, quietly: bool) -> dict[str, object]:
         """Put a session into the rooms of its user, and into those that it ``wanted``; return facts of the welcome."""
@@ -55,8 +60,9 @@ class UserPresence(ServerNotices):
         kept: KeptMessages | None,
         sequences: Sequences,
         private: Callable[[ServerNotices], PrivateMessages],
+        default_room: UserName = LOBBY,
     ) -> None:
-        super().__init__(directory, broadcast, timestamp)
+        super().__init__(directory, broadcast, timestamp, default_room)
         self._kept = kept
         self._sequences = sequences
         self._private = private(self)
@@ -92,11 +98,11 @@ class UserPresence(ServerNotices):
         # In this order: the announcement joins the frames that are pending for everyone else, and the new member gets
         # only frames after it. So the list of names in the welcome is exact at that point of the stream.
         if not others and not quietly:
-            self._broadcast.announce(announcement)
+            self._announce(announcement)
         if self.memberships is not None and wanted is not None:
             facts = self.memberships.came(member, wanted, quietly=quietly)
         if welcome is not None:
-            names, here = self._roster.json(), self._counts(member)
+            names, here = self._names_for(member), self._counts(member)
             own = LateWelcome(header, lambda: welcome(names, self._facts(member, here, facts)))
         first: list[Encodable] = [Frame(MessageType.LOGIN), own]
         if self._kept is not None:
@@ -121,7 +127,7 @@ class UserPresence(ServerNotices):
         self._dismiss(member)
         if not quietly and not self.other_sessions(member):
             header = self._header(member.name.display, reason=reason.value)
-            self._broadcast.announce(Frame(MessageType.LOGOUT, header))
+            self._announce(Frame(MessageType.LOGOUT, header))
 
     def close(self) -> None:
         """Tell every member that the server is shutting down, and remove all members.
@@ -167,6 +173,19 @@ class UserPresence(ServerNotices):
         assert room is not None, "the user is in the room"
         return self._facts_of_room(member, room.header_name, room.here)
 
+    def _announce(self, frame: Frame) -> None:
+        if self.memberships is not None:
+            self.memberships.announce(frame)
+        else:
+            self._broadcast.announce(frame)
+
+    def _names_for(self, member: Member) -> bytes:
+        """Return who is here as a JSON object: the names, or the number of very many users for who takes that."""
+        room = self.rooms.default
+        if room.is_crowded and member.send_queue.dialect.counts:
+            return b'{"here":%d}' % room.here
+        return self._roster.json()
+
     def _counts(self, member: Member) -> dict[str | None, int]:
         """Return how many users are in each room of ``member``: at the login, not when the welcome is sent."""
         rooms = (self.rooms.default, *self.rooms.of_user(member))
@@ -175,11 +194,18 @@ class UserPresence(ServerNotices):
     def _facts(
         self, member: Member, counts: Mapping[str | None, int], facts: Mapping[str, object]
     ) -> Mapping[str, object]:
-        about: Mapping[str, object] = {"history": False}
+        about: dict[str, object] = {"history": False}
         if self._kept is not None:
             about = self._kept.facts(member)
+        knows_rooms = member.send_queue.dialect.counts
+        if knows_rooms:
+            about["default_room"] = self.rooms.default.name
+        # A client that knows no rooms looks for the name that the default room has on every server.
+        default = self.rooms.default.name if knows_rooms else LOBBY.display
         rooms = {
-            room.name: self._facts_of_room(member, room.header_name, counts[room.header_name])
+            room.header_name or default: self._facts_of_room(
+                member, room.header_name, counts[room.header_name]
+            )
             for room in (self.rooms.default, *self.rooms.of_user(member))
             if room.header_name in counts
         }

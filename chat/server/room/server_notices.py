@@ -8,6 +8,7 @@ from typing import Any
 from chat.protocol.descriptor import MessageType
 from chat.protocol.frames import Frame
 from chat.protocol.headers import ServerHeader, encode_server_header
+from chat.protocol.names import UserName
 from chat.protocol.notices import SERVER_NAME, NoticeCode
 from chat.protocol.pings import encode_ping_answer
 from chat.server.delivery.broadcast import Broadcast
@@ -15,18 +16,23 @@ from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Member, Peer
 from chat.server.room.commands import FoundMessages
 from chat.server.rooms.room import ChatRoom
-from chat.server.rooms.rooms import Rooms
+from chat.server.rooms.rooms import LOBBY, Rooms
 from chat.server.rooms.roster import Roster
 
 
 class ServerNotices:
     """Know who is here, and tell users things.
 
-    ``timestamp`` returns the time of joins, leaves and notices, as RFC 3339 in UTC.
+    ``timestamp`` returns the time of joins, leaves and notices, as RFC 3339 in UTC. ``default_room`` is the name of the
+    room that everyone is in.
     """
 
     def __init__(
-        self, directory: ConnectedUsers, broadcast: Broadcast, timestamp: Callable[[], str]
+        self,
+        directory: ConnectedUsers,
+        broadcast: Broadcast,
+        timestamp: Callable[[], str],
+        default_room: UserName = LOBBY,
     ) -> None:
         self._directory = directory
         self._broadcast = broadcast
@@ -34,7 +40,7 @@ class ServerNotices:
         self._roster = Roster()
         # Of all sessions that are here.
         self.names = self._roster.names
-        self.rooms = Rooms(self._roster.everyone, broadcast.everyone)
+        self.rooms = Rooms(self._roster.everyone, broadcast.everyone, default_room)
 
     def is_here(self, member: Member) -> bool:
         """Return whether ``member`` has joined and not left. Another session with the same name does not count."""
@@ -91,15 +97,24 @@ class ServerNotices:
         ``facts`` are further fields of its header.
         """
         room = room or self.rooms.default
-        header = self._header(
-            SERVER_NAME, notice=notice.value, room=room.header_name, **(facts or {})
-        )
-        frame = Frame(MessageType.UTF8, header, sentence.encode())
+        frame = self.general_notice(notice, sentence, room, facts)
         for member in self._directory.sessions_of(besides.name.key) if besides else ():
             if member is besides and room.has(member):
                 self._broadcast.post_to_others(member.send_queue, frame, room.audience)
                 return
         self._broadcast.post(frame, room.audience)
+
+    def general_notice(
+        self,
+        notice: NoticeCode,
+        sentence: str,
+        room: ChatRoom,
+        facts: Mapping[str, Any] | None = None,
+    ) -> Frame:
+        """Return the frame of a notice for everyone in ``room``."""
+        name = room.header_name
+        header = self._header(SERVER_NAME, notice=notice.value, room=name, **(facts or {}))
+        return Frame(MessageType.UTF8, header, sentence.encode())
 
     def notice_frame(
         self,

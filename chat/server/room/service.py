@@ -14,6 +14,7 @@ from typing import Protocol
 from chat.protocol.descriptor import MESSAGES, Descriptor, MessageType
 from chat.protocol.filenames import clean_filename
 from chat.protocol.headers import ServerHeader
+from chat.protocol.names import UserName
 from chat.protocol.notices import NoticeCode
 from chat.protocol.runs import MAX_RUN, Run, TextFrames, encode_shared_header
 from chat.server.attachments.offers import OfferStore
@@ -36,6 +37,7 @@ from chat.server.room.presence import UserPresence
 from chat.server.room.private_messages import Mailboxes, PrivateMessages, Recipient
 from chat.server.room.server_notices import ServerNotices
 from chat.server.rooms.room import ChatRoom
+from chat.server.rooms.rooms import LOBBY
 
 log = logging.getLogger("chat.server")
 
@@ -80,6 +82,7 @@ class ChatService(UserPresence):
         timestamp: Callable[[], str],
         kept: KeptMessages | None = None,
         sequences: Sequences | None = None,
+        default_room: UserName = LOBBY,
     ) -> None:
         self.said = dict.fromkeys(MESSAGES, 0)
         self.received = dict.fromkeys(MESSAGES, 0)
@@ -91,7 +94,7 @@ class ChatService(UserPresence):
             parts = (directory, broadcast, self._offering, kept, sequences, names, mailboxes)
             return PrivateMessages(*parts)
 
-        super().__init__(directory, broadcast, timestamp, kept, sequences, private)
+        super().__init__(directory, broadcast, timestamp, kept, sequences, private, default_room)
         self._log = log
         self._mutes = mutes
         log.follow(self._apply)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from chat.protocol.names import UserName, looks_of, name_key
 from chat.server.delivery.pending import RoomAudience
@@ -11,6 +12,8 @@ from chat.server.history.stored import DEFAULT_ROOM, ROOM, LogName
 from chat.server.rooms.room import ChatRoom, RoomAccess, RoomState
 from chat.server.rooms.roster import NameList
 
+# The default room by the name of its log: the same on every server, whatever the room is called there.
+LOBBY = UserName(DEFAULT_ROOM.key, DEFAULT_ROOM.key)
 _NO_ROOMS: tuple[ChatRoom, ...] = ()
 
 
@@ -21,17 +24,46 @@ def lookalike_of(name: UserName, others: Iterable[UserName]) -> UserName | None:
     return next(found, None)
 
 
-class Rooms:
-    """All rooms. ``default`` is the one that every user is in; ``names`` and ``audience`` are those of all users."""
+def name_in_the_way(name: UserName, others: Iterable[UserName]) -> UserName | None:
+    """Return another of the names that is ``name``, or that a reader could take ``name`` for, or None."""
+    others = list(others)
+    same = (other for other in others if other.key == name.key)
+    return next(same, None) or lookalike_of(name, others)
 
-    def __init__(self, names: NameList, audience: RoomAudience) -> None:
-        lobby = UserName(DEFAULT_ROOM.key, DEFAULT_ROOM.key)
+
+def why_taken(name: UserName, other: UserName) -> str:
+    """Return a line for the operator who wants to give the default room a ``name`` that an ``other`` room has."""
+    looks = "exists" if other.key == name.key else f"looks like {name.display}"
+    return (
+        f"--default-room={name.display}: a room {other.display} {looks}; choose another name, or remove that room: "
+        f"chat-server rooms remove {other.display}"
+    )
+
+
+class RoomsStatus(NamedTuple):
+    """Count the rooms beside the default one, the users who are here in them, and those in the largest one."""
+
+    rooms: int
+    members: int
+    largest: int
+
+
+class Rooms:
+    """All rooms. ``default`` is the one that every user is in; ``names`` and ``audience`` are those of all users.
+
+    ``default_name`` is how it is shown. By the name of its log, ``lobby``, it is found as well.
+    """
+
+    def __init__(
+        self, names: NameList, audience: RoomAudience, default_name: UserName = LOBBY
+    ) -> None:
         self.default = ChatRoom(
-            RoomState(lobby), DEFAULT_ROOM, default_members=names, audience=audience
+            RoomState(default_name), DEFAULT_ROOM, default_members=names, audience=audience
         )
-        self._rooms: dict[str, ChatRoom] = {DEFAULT_ROOM.key: self.default}
+        self._rooms: dict[str, ChatRoom] = {default_name.key: self.default}
         self._looks: dict[str, str] = {}  # what a name looks like -> the key of the room
-        self._note_looks(self.default)
+        for name in (LOBBY, default_name):
+            self._looks.update(dict.fromkeys(looks_of(name.display), default_name.key))
         # The rooms of users who are here, by the key of the user's name, without the default room.
         self._of_user: dict[str, tuple[ChatRoom, ...]] = {}
         # The rooms that guests are invited to, by the keys of their names.
@@ -47,16 +79,26 @@ class Rooms:
         """Yield all rooms, the default room first."""
         return iter(self._rooms.values())
 
+    def status(self) -> RoomsStatus:
+        """Return the state of now. A user in several rooms counts in each."""
+        members = [room.here for room in self if not room.is_default]
+        return RoomsStatus(len(members), sum(members), max(members, default=0))
+
     def find(self, name: str | None) -> ChatRoom | None:
         """Return the room with ``name`` in any case; None: the default room. None if there is no such room."""
         if name is None:
             return self.default
         key = name_key(name)
+        if key == LOBBY.key:
+            return self.default
         return self._rooms.get(key) if key is not None else None
 
     def of_log(self, log: LogName) -> ChatRoom | None:
         """Return the room whose messages are in ``log``."""
-        return self._rooms.get(log.key) if log.kind == ROOM else None
+        if log == DEFAULT_ROOM:
+            return self.default
+        room = self._rooms.get(log.key) if log.kind == ROOM else None
+        return None if room is self.default else room
 
     def lookalike(self, name: UserName) -> ChatRoom | None:
         """Return another room that a reader could take ``name`` for (UTS #39), or None."""
@@ -68,8 +110,9 @@ class Rooms:
 
     def add(self, room: ChatRoom) -> None:
         """Add a room whose name is free."""
-        self._rooms[room.state.name.key] = room
-        self._note_looks(room)
+        name = room.state.name
+        self._rooms[name.key] = room
+        self._looks.update(dict.fromkeys(looks_of(name.display), name.key))
         for account in room.access:
             self._note_access(account, room)
 
@@ -144,7 +187,3 @@ class Rooms:
             self._of_account[account] = rest
         else:
             self._of_account.pop(account, None)
-
-    def _note_looks(self, room: ChatRoom) -> None:
-        name = room.state.name
-        self._looks.update(dict.fromkeys(looks_of(name.display), name.key))

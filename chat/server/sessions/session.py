@@ -100,13 +100,13 @@ class Session(Identity):
         self.wants_status = header.status
         self.token = secrets.token_urlsafe(18) if header.is_json else None
         # A raw client gets what the operator has set, since it cannot ask.
-        replay = (header.replay or 0) if header.is_json else settings.replay
-        self._wanted = (replay, header.join)
+        self._wanted = ((header.replay or 0) if header.is_json else settings.replay, header.join)
         self.serial = 0  # the directory numbers the sessions as they enter
         self.reason = LeaveReason.DISCONNECTED
         self.connection = connection
         self.send_queue = SendQueue(
-            connection.transport, connection.order, backlogs, self._end, header.inline
+            *(connection.transport, connection.order, backlogs, self._end, header.inline),
+            counts=header.join is not None,  # such a client knows the notice ``here``
         )
         self._service = service
         self._directory = directory

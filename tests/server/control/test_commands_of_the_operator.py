@@ -19,6 +19,7 @@ from chat.server.accounts.accounts import add_account
 from chat.server.storage import database_watch
 from chat.server.storage.database import Database
 from tests.cheap_hashes import hash_cheaply
+from tests.server.membership.visitors import come
 from tests.server.moderators import refused
 from tests.server.server_in_test import TestServer
 
@@ -135,6 +136,17 @@ def test_the_status_is_that_of_now(chat_server: TestServer, types: Callable[...,
     alice.say("hello")
     alice.expect_text("hello", "alice")
 
+    assert "rooms        0 of 1000 beside the default one; nobody is in them" in types("status")
+    visitors = [come(chat_server, name) for name in ("carl", "dora")]
+    for visitor in visitors:
+        visitor.do("join", room="dev")
+    visitors[0].do("join", room="den")
+    rooms = json.loads(types("status", "--json"))["rooms"]
+    assert rooms == {"rooms": 2, "members": 3, "largest": 2, "max_rooms": 1000}
+    assert "2 of 1000 beside the default one; 3 members here, 2 in the largest" in types("status")
+    for visitor in visitors:
+        visitor.close()
+    chat_server.connections_are_accepted(2)
     status = json.loads(types("status", "--json"))
 
     assert (status["users"], status["json_users"], status["raw_users"]) == (2, 1, 1)

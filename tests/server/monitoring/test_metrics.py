@@ -19,6 +19,7 @@ from chat.server.moderation.bans import NAME, NETWORK, Ban, Mute
 from chat.server.storage.database import Database
 from tests.cheap_hashes import hash_cheaply
 from tests.server.fakes import wait_until
+from tests.server.membership.visitors import come
 from tests.server.server_in_test import TestServer
 
 parse: Callable[[str], Iterable[Metric]] = parser.text_string_to_metric_families
@@ -102,6 +103,16 @@ def test_messages_are_counted_by_type(chat_server: TestServer) -> None:
     assert value(chat_server, "chat_received_bytes_total", type="text") == 11
     assert value(chat_server, "chat_received_bytes_total", type="image") == 100
     assert value(chat_server, "chat_delivered_bytes_total") > 111
+
+
+def test_rooms_and_their_members_are_counted(chat_server: TestServer) -> None:
+    names = ("chat_rooms", "chat_room_members", "chat_largest_room_members")
+    assert [value(chat_server, name) for name in names] == [0, 0, 0]
+    for name, rooms in (("alice", ("dev", "den")), ("bob", ("dev",))):
+        visitor = come(chat_server, name)
+        for room in rooms:
+            visitor.do("join", room=room)
+    assert [value(chat_server, name) for name in names] == [2, 3, 2]
 
 
 def test_refusals_are_counted_by_reason(chat_server: TestServer) -> None:
