@@ -20,8 +20,8 @@ from chat.client.errors import (
 )
 from chat.client.program.catching_up import CatchingUp
 from chat.client.program.reconnect import Reconnector, Recover
-from chat.client.resuming.following import CatchUpWishes
 from chat.client.resuming.retrying import RetryPolicy
+from chat.client.resuming.wishes import CatchUpWishes
 from tests.client.fake_connection import NINE, Audience, FakeConnection, run_until_idle, spawn
 
 QUICK = RetryPolicy(first=0.001, longest=0.004, after_input=10.0)

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from chat.client.attention.names import folded
-from chat.client.connection.events import RoomHistory
+from chat.client.connection.events import RoomFacts, RoomHistory
+from chat.client.state.places import ROOM, LogKey, room_log
+
+# The folded name of the other user of private messages; None and the log of a room.
+_Log: TypeAlias = tuple[str, None] | tuple[None, LogKey]
 
 
 class ReadUpTo(NamedTuple):
-    """A mark: the user has read up to the message ``seq`` of everyone, or of private messages with ``partner``."""
+    """A mark: the user has read up to the message ``seq`` of a room, or of private messages with ``partner``.
+
+    ``room`` is None for the default room, and beside a ``partner``.
+    """
 
     seq: int
     partner: str | None = None
+    room: str | None = None
 
 
 class UserMarks:
@@ -25,8 +33,8 @@ class UserMarks:
     def __init__(self) -> None:
         self.counts = True
         self.look: Callable[[], Iterable[ReadUpTo]] = tuple
-        self._seen: dict[str | None, ReadUpTo] = {}
-        self._known: dict[str | None, int] = {}  # to the server
+        self._seen: dict[_Log, ReadUpTo] = {}
+        self._known: dict[_Log, int] = {}  # to the server
         self._rest: int | None = None  # the server's mark for all partners that it does not name
 
     def note(self, mark: ReadUpTo) -> None:
@@ -41,28 +49,46 @@ class UserMarks:
         log = _log(mark)
         self._known[log] = max(mark.seq, self._known.get(log, 0))
 
-    def of(self, partner: str | None) -> int | None:
+    def of(self, partner: str | None, room: str | None = None) -> int | None:
         """Return the number up to which the server knows that the user has read; None if it does not say."""
-        if partner is None:
-            return self._known.get(None)
-        return self._known.get(folded(partner), self._rest)
+        log = _log(ReadUpTo(0, partner, room))
+        return self._known.get(log, None if partner is None else self._rest)
 
-    def enter(self, room: RoomHistory | None, mailbox: RoomHistory | None) -> None:
-        """Take the marks that the server tells at a login. Those of guests are not stored."""
+    def enter(
+        self,
+        room: RoomHistory | None,
+        mailbox: RoomHistory | None,
+        rooms: Iterable[RoomFacts] = (),
+    ) -> None:
+        """Take the marks that the server tells at a login: of the default room, the private messages, other rooms.
+
+        Those of guests are not stored.
+        """
         self._known.clear()
         self._rest = None
         if room is not None and room.read is not None:
-            self._known[None] = room.read
+            self._known[None, ROOM] = room.read
+        for facts in rooms:
+            self.enter_room(facts)
         if mailbox is not None and mailbox.read is not None:
             # The server names the partners with unread messages alone: all others are read to the end.
             self._rest = mailbox.last
-            self._known.update((folded(each.name), each.read) for each in mailbox.partners)
+            self._known.update(((folded(each.name), None), each.read) for each in mailbox.partners)
+
+    def enter_room(self, facts: RoomFacts) -> None:
+        """Take the mark that the server tells of a room that the user is in from now on."""
+        if facts.history is not None and facts.history.read is not None:
+            self._known[_log(ReadUpTo(0, None, facts.name))] = facts.history.read
 
     def take_new(self) -> list[ReadUpTo]:
         """Return the marks that the server does not know, each once."""
         for mark in self.look():
             self.note(mark)
-        new = [mark for mark in self._seen.values() if mark.seq > (self.of(mark.partner) or 0)]
+        new = [
+            mark
+            for mark in self._seen.values()
+            if mark.seq > (self.of(mark.partner, mark.room) or 0)
+        ]
         for mark in new:
             self.heard(mark)
         return new
@@ -74,5 +100,5 @@ class UserMarks:
         self._rest = None
 
 
-def _log(mark: ReadUpTo) -> str | None:
-    return None if mark.partner is None else folded(mark.partner)
+def _log(mark: ReadUpTo) -> _Log:
+    return (None, room_log(mark.room)) if mark.partner is None else (folded(mark.partner), None)

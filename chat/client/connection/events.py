@@ -276,7 +276,8 @@ class LeftRoom(Struct):
     """This user is not in a room any more. Without a ``receipt``, it was not this connection that left it.
 
     ``reason`` is a value of ``notices.LeaveReason``. If an owner removed the user, or the room is gone, ``sentence``
-    says so.
+    says so. Of a room that a ``ReconnectingRoom`` finds itself outside of after a login, ``reason`` is the code of the
+    refusal, or None.
     """
 
     room: str

@@ -60,8 +60,8 @@ from chat.client.conversation.unacknowledged import DoubtfulLines, Outgoing, res
 from chat.client.desktop.open_rules import OpenRule
 from chat.client.errors import ChatError, ConnectionLost, NotSupported
 from chat.client.resuming.events import LineFound, PerhapsSaid, ResumedEvent
-from chat.client.resuming.following import CatchUpWishes
 from chat.client.resuming.resumer import Resumer
+from chat.client.resuming.wishes import CatchUpWishes
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.client.state.places import room_log
 from chat.structs import replace

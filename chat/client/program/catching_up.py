@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from chat.client.attention.read_marks import ReadUpTo, UserMarks
-from chat.client.connection.events import Attachment, Notice, ReadElsewhere, Text, Welcome
+from chat.client.connection.events import (
+    Attachment,
+    EnteredRoom,
+    LeftRoom,
+    Notice,
+    ReadElsewhere,
+    Text,
+    Welcome,
+)
 from chat.client.program.settings import Mode, Settings
 from chat.client.resuming.events import (
     CatchUpBegan,
@@ -15,15 +23,16 @@ from chat.client.resuming.events import (
     Renumbered,
     ResumedEvent,
 )
-from chat.client.resuming.following import CatchUpWishes
+from chat.client.resuming.wishes import CatchUpWishes
 from chat.protocol.notices import NoticeCode
 
 _DEFAULT_REPLAY = 50  # messages, at the first login
 # Of the messages that a person missed. Further ones would hide the newest, and nobody reads them.
 _MOST = 1000
 
-# What may stand before the welcome: it is about messages of before.
+# What may stand before the welcome: it is about what was before. A room may have been left meanwhile.
 _EARLIER = (
+    LeftRoom,
     Text,
     Attachment,
     CatchUpBegan,
@@ -54,18 +63,20 @@ class CatchingUp:
         if isinstance(event, Text):  # nearly all are
             return [event]
         if isinstance(event, Welcome):
-            self._marks.enter(event.history, event.mailbox)
+            self._marks.enter(event.history, event.mailbox, event.rooms)
             self._last = event
             if not self._for_people:
                 return [event]
             self._welcome = event  # one that waits is of a connection that broke
             return []
         if isinstance(event, ReadElsewhere):
-            self._marks.heard(ReadUpTo(event.seq, event.partner))
+            self._marks.heard(ReadUpTo(event.seq, event.partner, event.room))
+        elif isinstance(event, EnteredRoom):
+            self._marks.enter_room(event.facts)
         elif isinstance(event, Renumbered):
             self._marks.forget()
             if self._last is not None:
-                self._marks.enter(self._last.history, self._last.mailbox)
+                self._marks.enter(self._last.history, self._last.mailbox, self._last.rooms)
         elif isinstance(event, Notice) and event.code == NoticeCode.EPOCH.value:
             self._marks.forget()
             return [*self.flush(), Renumbered(), event]

@@ -156,6 +156,7 @@ class LoginFlow:
             in_flight=self._resumer.queue.in_flight,
             replay=self._resumer.replay,
             device=self._state.device(username, has_password=password is not None),
+            rooms=self._resumer.rooms.to_join(self._state.of(username)),
         )
 
 

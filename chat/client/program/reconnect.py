@@ -205,7 +205,11 @@ class Reconnector:
         for mark in self._marks.take_new():
             partner = mark.partner
             command = Command(
-                Verb.READ.value, seq=mark.seq, private=partner is not None, partner=partner
+                Verb.READ.value,
+                seq=mark.seq,
+                private=partner is not None,
+                partner=partner,
+                room=mark.room,
             )
             try:
                 connection.tell(command)

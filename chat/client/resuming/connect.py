@@ -155,7 +155,11 @@ def connect(
     connector = Connector(runtime, where, policy)
     sessions = _Sessions(session)
 
-    def log_in(in_flight: InFlight | None = None, device: str | None = None) -> Connection:
+    def log_in(
+        in_flight: InFlight | None = None,
+        device: str | None = None,
+        rooms: tuple[str, ...] | None = wanted,
+    ) -> Connection:
         return connect_through(
             connector,
             username,
@@ -170,7 +174,7 @@ def connect(
             timeout=timeout,
             in_flight=in_flight,
             device=device,
-            rooms=wanted,
+            rooms=rooms,
         )
 
     if not reconnect:
@@ -181,7 +185,10 @@ def connect(
         if warning is not None and warn is not None:
             warn(warning)
     room = ReconnectingRoom(
-        lambda table, secret: sessions.remember(log_in(table, secret)), runtime, memory
+        lambda table, secret, names: sessions.remember(log_in(table, secret, names)),
+        runtime,
+        memory,
+        rooms=wanted,
     )
     try:
         room.begin()

@@ -1,6 +1,7 @@
 """The events of coming back, beside those of a connection.
 
-The messages of one log come in the order of their numbers, each once. ``log`` is ``ROOM`` or ``MAILBOX``.
+The messages of one log come in the order of their numbers, each once. ``log`` is ``MAILBOX``, ``ROOM`` for the default
+room, or the log of another ``room``, which is named as the server writes it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class CatchUpBegan(Struct):
     log: LogKey
     expected: int
     since: datetime | None = None
+    room: str | None = None
 
 
 class CatchUpEnded(Struct):
@@ -40,6 +42,7 @@ class CatchUpEnded(Struct):
     log: LogKey
     shown: int
     complete: bool = True
+    room: str | None = None
 
 
 class MissingMessages(Struct):
@@ -49,12 +52,14 @@ class MissingMessages(Struct):
     first: int
     last: int
     reason: MissingReason
+    room: str | None = None
 
 
 class Renumbered(Struct):
     """The server began to count the messages anew, or lost some, so nobody can tell which were seen already."""
 
     log: LogKey = ROOM
+    room: str | None = None
 
 
 class LineRestored(Struct):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import Enum, auto
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from chat.client.connection.events import RoomHistory
 from chat.client.connection.session_state import read_timestamp
@@ -19,6 +19,7 @@ from chat.client.resuming.events import (
     Renumbered,
 )
 from chat.client.resuming.ranges import Ranges, count_kept, first_of_last, last_kept, parts_of
+from chat.client.resuming.wishes import CatchUpWishes
 from chat.client.state.places import MAILBOX, ROOM, LogKey, LogPlace
 from chat.local_time import exact_timestamp
 from chat.protocol.commands import MAX_REPLAY, HistoryQuery
@@ -32,21 +33,8 @@ _MAX_WAITING = 1000
 Output: TypeAlias = list[Message | CatchUpEvent]
 
 
-class CatchUpWishes(NamedTuple):
-    """Say which earlier messages are wanted.
-
-    ``replay``: so many of the last ones at a first login. ``context``: so many of before the place when a new run of
-    the client goes on at a place. ``most``: if more were missed, only so many of the newest; None: all. ``follows``:
-    the messages since the place are wanted at all.
-    """
-
-    replay: int = 0
-    context: int = 0
-    most: int | None = None
-    follows: bool = False
-
-
 class _Step(Enum):
+    ENTERING = auto()  # another device has joined the room, and its facts are asked for
     LIVE = auto()  # nothing is missing
     REPLAY = auto()  # the last messages come with the login
     CONTEXT = auto()  # a page of before the place, or the last one, is asked for
@@ -56,6 +44,7 @@ class _Step(Enum):
 class LogFollower:
     """The messages of one log, over all connections. ``place`` is where an earlier run of the client was.
 
+    ``room`` is the name of the room, if the log is of one beside the default room.
     ``claim`` is called with each message that a page brings, and returns the message to show: perhaps it is the echo of
     a line without an answer.
     """
@@ -66,7 +55,9 @@ class LogFollower:
         place: LogPlace | None,
         wishes: CatchUpWishes,
         claim: Callable[[Message], Message] = lambda message: message,
+        room: str | None = None,
     ) -> None:
+        self.room = room
         self._log: LogKey = log
         self._wishes = wishes
         self._claim = claim
@@ -76,9 +67,12 @@ class LogFollower:
         self._facts: RoomHistory | None = None
         self._step = _Step.LIVE
         self._has_entered = False
-        # Where the page of context ends; None: at the end of the log.
+        # Where the page of context ends; None: at the end of the log. Messages of a page of context.
         self._before: int | None = None
+        self._context = wishes.context
         self._waiting: dict[int, Message] = {}
+        self._first_waiting = 0
+        self._began_before: int | None = None
         self._dropped = False  # whether live messages were dropped since the last query
         self._may_skip = self._is_outdated = False
         self._begun_with: int | None = None  # the messages shown since CatchUpBegan, if it was told
@@ -109,34 +103,48 @@ class LogFollower:
         is_known = self._knows_place and self._step is not _Step.REPLAY
         return 0 if is_known else self._wishes.replay
 
+    def hold(self) -> None:
+        """Let messages wait for ``enter``, which comes soon: another device has joined the room."""
+        self._step = _Step.ENTERING
+
     def enter(self, facts: RoomHistory | None) -> Output:
-        """Begin a session with what the welcome tells of this log."""
+        """Begin a session, or a stay in the room, with what the server tells of this log then."""
         is_first, self._has_entered = not self._has_entered, True
-        if self._step is _Step.REPLAY or self._is_reading_mailbox:
+        held = self._waiting if self._step is _Step.ENTERING else {}
+        if self._step is _Step.REPLAY or self._is_reading_last:
             self._knows_place = False  # the last messages come once more
             is_first = True
         elif self._step is _Step.CONTEXT:
             is_first = True  # the connection was lost before the page came
         self._step, self._facts, self._begun_with = _Step.LIVE, facts, None
-        self._waiting.clear()
-        self._is_outdated = False
+        self._waiting, self._is_outdated = held, False
+        # The facts are of later than the messages that were held.
+        self._began_before = self._first_waiting if held else None
+        output = self._enter(facts, is_first=is_first)
+        self._began_before = None
+        return output
+
+    def _enter(self, facts: RoomHistory | None, *, is_first: bool) -> Output:
         if facts is None:
-            return []
+            self._seq = max(self._seq, (self._began_before or 1) - 1)
+            return self._end(complete=False)
         if not self._knows_place:
             self._go_to_end(facts)
             if self._log == ROOM:
                 return self._begin_replay(facts)
             if is_first:
-                self._ask_for_last(facts)  # the server never shows private messages with the login
-            return []
+                # The server shows messages with the login in the default room alone.
+                most = self._wishes.context if self._log == MAILBOX else self._wishes.replay
+                self._ask_for_last(facts, most)
+            return [] if self.is_fetching else self._follow(facts)
         if not self._wishes.follows:
             self._go_to_end(facts)
-            return []
+            return self._end()
         if not self._is_at_place(facts):
             return self._begin_anew(facts)
         self._may_skip = True
         if is_first and self._wishes.context and self._seq >= facts.oldest:
-            self._before = self._seq + 1
+            self._before, self._context = self._seq + 1, self._wishes.context
             self._step = _Step.CONTEXT
             return []
         return self._begin_pages(facts)
@@ -144,7 +152,7 @@ class LogFollower:
     def take(self, message: Message) -> Output:
         """Take a message that came by itself: live, or shown again with the login."""
         seq = message.seq
-        if seq is None or self._facts is None:
+        if seq is None or (self._facts is None and self._step is not _Step.ENTERING):
             return [message]
         if self._step is _Step.REPLAY:
             if message.replay:
@@ -157,7 +165,7 @@ class LogFollower:
     def passes(self, message: Message) -> bool:
         """Take a message if it is simply the next one, as nearly all are; return False if ``take`` must look at it."""
         seq = message.seq
-        if seq is None or self._facts is None:
+        if seq is None or (self._facts is None and self._step is not _Step.ENTERING):
             return True  # without numbers there are no places
         if seq != self._seq + 1 or message.replay or self._step is not _Step.LIVE:
             return False
@@ -173,7 +181,7 @@ class LogFollower:
         """The query that brings the next page; None if nothing is missing. ``answer`` or ``refuse`` comes next."""
         private = self._log == MAILBOX
         if self._step is _Step.CONTEXT:
-            return HistoryQuery(private, before=self._before, limit=self._wishes.context)
+            return HistoryQuery(private, before=self._before, limit=self._context)
         if self._step is not _Step.PAGES:
             return None
         self._dropped = False
@@ -210,8 +218,7 @@ class LogFollower:
         if is_bad_place and is_outdated:
             return []
         if facts is not None and self._step is _Step.PAGES and is_bad_place:
-            output = [*self._ended(complete=False), *self._begin_anew(facts)]
-            return output if self.is_fetching else [*output, *self._end()]
+            return [*self._ended(complete=False), *self._begin_anew(facts)]
         if self._step is _Step.CONTEXT and facts is not None and self._before is not None:
             return self._begin_pages(facts)
         return self._end(complete=False)
@@ -236,6 +243,8 @@ class LogFollower:
     def _go_to_end(self, facts: RoomHistory) -> None:
         self._epoch, self._seq, self._time = facts.epoch, facts.last, facts.time
         self._knows_place = True
+        if self._began_before is not None:
+            self._seq, self._time = self._began_before - 1, None
 
     def _begin_replay(self, facts: RoomHistory) -> Output:
         count = min(self._wishes.replay, count_kept(facts.oldest, facts.last, facts.lost))
@@ -252,17 +261,22 @@ class LogFollower:
 
     def _begin_anew(self, facts: RoomHistory) -> Output:
         self._go_to_end(facts)
-        self._ask_for_last(facts)
-        return [Renumbered(self._log)]
+        self._ask_for_last(facts, self._wishes.context)
+        renumbered = Renumbered(self._log, self.room)
+        return [renumbered, *([] if self.is_fetching else self._follow(facts))]
+
+    def _follow(self, facts: RoomHistory) -> Output:
+        return self._begin_pages(facts) if self._wishes.follows else self._end()
 
     @property
-    def _is_reading_mailbox(self) -> bool:
-        """Whether the last private messages are asked for, without a place before them."""
-        return self._log == MAILBOX and self._step is _Step.CONTEXT and self._before is None
+    def _is_reading_last(self) -> bool:
+        """Whether the last messages are asked for, without a place before them."""
+        return self._step is _Step.CONTEXT and self._before is None and self._log != ROOM
 
-    def _ask_for_last(self, facts: RoomHistory) -> None:
-        if self._wishes.context and last_kept(facts):
-            self._before, self._step = None, _Step.CONTEXT
+    def _ask_for_last(self, facts: RoomHistory, most: int) -> None:
+        if most and last_kept(facts):
+            self._before = self._began_before
+            self._step, self._context = _Step.CONTEXT, most
 
     def _take_context(self, page: Sequence[Message], lost: Ranges) -> Output:
         assert self._facts is not None
@@ -277,9 +291,13 @@ class LogFollower:
             for message, end in zip(shown, ends, strict=True):
                 output.append(message)
                 for part in parts_of(_number(message) + 1, end - 1, lost):
-                    output += [MissingMessages(self._log, *part[:2], "lost")] if part[2] else []
+                    output += (
+                        [MissingMessages(self._log, *part[:2], "lost", self.room)]
+                        if part[2]
+                        else []
+                    )
             self._begun_with = len(shown)
-            output.append(CatchUpEnded(self._log, len(shown)))
+            output.append(CatchUpEnded(self._log, len(shown), room=self.room))
             self._begun_with = None
         if self._before is None:
             return [*output, *self._end()]
@@ -297,7 +315,9 @@ class LogFollower:
 
     def _take_live(self, message: Message, seq: int) -> Output:
         if self._step is not _Step.LIVE:
-            if len(self._waiting) >= _MAX_WAITING:
+            if not self._waiting:
+                self._first_waiting = seq
+            elif len(self._waiting) >= _MAX_WAITING:
                 self._waiting.clear()
                 self._dropped = True
             self._waiting[seq] = message
@@ -340,11 +360,11 @@ class LogFollower:
     def _ended(self, *, complete: bool) -> Output:
         shown, self._begun_with = self._begun_with, None
         self._step = _Step.LIVE
-        return [] if shown is None else [CatchUpEnded(self._log, shown, complete)]
+        return [] if shown is None else [CatchUpEnded(self._log, shown, complete, self.room)]
 
     def _begun(self, expected: int, since: datetime | None) -> CatchUpBegan:
         self._begun_with = 0
-        return CatchUpBegan(self._log, expected, since)
+        return CatchUpBegan(self._log, expected, since, self.room)
 
     def _show(self, message: Message, seq: int) -> Message:
         self._seq, self._time = seq, message.timestamp
@@ -357,7 +377,7 @@ class LogFollower:
         output: Output = []
         for first, end, is_lost in parts_of(self._seq + 1, last, lost):
             reason: MissingReason = "lost" if is_lost else other
-            output.append(MissingMessages(self._log, first, end, reason))
+            output.append(MissingMessages(self._log, first, end, reason, self.room))
         if last > self._seq:
             self._seq, self._time = last, None
         return output

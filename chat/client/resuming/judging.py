@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from chat.client.connection.events import Attachment, RoomHistory, Text, Welcome
-from chat.client.state.places import MAILBOX, LogKey, LogPlace
+from chat.client.state.places import MAILBOX, ROOM, LogKey, LogPlace, room_log
 from chat.client.state.unanswered_line import Author, FirstSending
 from chat.protocol.commands import HistoryQuery
 from chat.protocol.notices import NoticeCode
@@ -24,18 +24,26 @@ NOT_PRIVATE = (
 )
 NO_PROOF = "The server could not tell which messages are yours, so nobody can find out whether it was said."
 RENUMBERED = "The server counts its messages anew, so nobody can find out whether it was said."
+NOT_THERE = "You are not in the room any more, so nobody can find out whether it was said."
 LOST = "The server lost messages, perhaps this one too."
 TOO_OLD = (
     "The server no longer keeps messages of that time, so nobody can find out whether it was said."
 )
 
+_REFUSALS = {
+    NoticeCode.BAD_PLACE.value: LOST,
+    NoticeCode.NOT_IN_ROOM.value: NOT_THERE,
+    NoticeCode.NO_SUCH_ROOM.value: NOT_THERE,
+}
+
 
 class LookUp(NamedTuple):
-    """Ask about one message: was it said?"""
+    """Ask about one message: was it said? ``room`` is its room; None: the default room, or a user."""
 
     nonce: str
     log: LogKey
     first: FirstSending
+    room: str | None = None
 
 
 class Verdicts(NamedTuple):
@@ -53,8 +61,13 @@ class SessionProof(NamedTuple):
     has_device: bool
 
     def facts(self, log: LogKey) -> RoomHistory | None:
-        """Return what the welcome tells of a log."""
-        return self.welcome.mailbox if log == MAILBOX else self.welcome.history
+        """Return what the welcome tells of a log; None if the user is not in its room."""
+        if log == ROOM:
+            return self.welcome.history
+        if log == MAILBOX:
+            return self.welcome.mailbox
+        here = (facts for facts in self.welcome.rooms if room_log(facts.name) == log)
+        return next((facts.history for facts in here), None)
 
     def proves(self, first: FirstSending) -> bool:
         """Return whether the server knows that the user who sent the message is the user of this session."""
@@ -124,6 +137,11 @@ class Judge:
         return Verdicts(undecided=[(question.nonce, reason)])
 
     @property
+    def room(self) -> str | None:
+        """The room of ``query``; None: the default room, or private messages."""
+        return self._batches[0][0].room if self._batches else None
+
+    @property
     def query(self) -> HistoryQuery | None:
         """The query for the next questions, or None."""
         if not self._batches:
@@ -166,7 +184,7 @@ class Judge:
 
     def refuse(self, code: str) -> Verdicts:
         """Take a refusal of ``query``."""
-        reason = LOST if code == NoticeCode.BAD_PLACE.value else NO_HISTORY
+        reason = _REFUSALS.get(code, NO_HISTORY)
         batch = [question.nonce for question in self._batches.popleft()]
         rest, self._unproved = self._unproved or batch, None
         return Verdicts(undecided=[(nonce, reason) for nonce in rest])
@@ -178,13 +196,14 @@ def why_undecided(question: LookUp, session: SessionProof) -> str | None:
     facts = session.facts(question.log)
     if welcome.history is None:
         return NO_HISTORY
-    if facts is None:
+    if facts is None and question.log == MAILBOX:
         return NOT_PRIVATE
     if not session.proves(question.first):
         return NO_PROOF
     if place is None:
         return NO_HISTORY
-    return _why_not_at(place, facts)
+    # Of a room that the user has left, the server shows them their own messages.
+    return None if facts is None else _why_not_at(place, facts)
 
 
 def nothing_followed(question: LookUp, session: SessionProof) -> bool:

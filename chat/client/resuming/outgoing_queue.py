@@ -15,6 +15,7 @@ from typing import Any, TypeAlias, cast
 from chat.client.connection.in_flight import InFlight, Place
 from chat.client.connection.receipts import Receipt, Status
 from chat.client.runtime.runtime import Event, Runtime
+from chat.client.state.places import LogKey, log_of
 from chat.client.state.unanswered_line import FirstSending, UnansweredLine
 from chat.protocol.descriptor import MessageType
 
@@ -48,10 +49,16 @@ class QueuedMessage(Receipt):
         to: str | None = None,
         nonce: str | None = None,
         sent_at: datetime | None = None,
+        room: str | None = None,
     ) -> None:
-        super().__init__(done, kind, text=text, to=to, nonce=nonce)
+        super().__init__(done, kind, text=text, to=to, nonce=nonce, room=room)
         self.sent_at = sent_at or datetime.now(timezone.utc)
         self.first: FirstSending | None = None
+
+    @property
+    def log(self) -> LogKey:
+        """The log that the message belongs to."""
+        return log_of(self.to, self.room)
 
     @property
     def size(self) -> int:
@@ -68,7 +75,21 @@ class QueuedMessage(Receipt):
         """The line to remember over a restart of the client; None for an attachment or a command."""
         if self.text is None or self.command is not None or not self.is_sent_again:
             return None
-        return UnansweredLine(self.nonce, self.text, self.to, self.sent_at, self.first)
+        return UnansweredLine(
+            self.nonce, self.text, self.to, self.sent_at, self.first, room=self.room
+        )
+
+
+def message_of(line: UnansweredLine, done: Event) -> QueuedMessage:
+    """Return a line that an earlier run of the client left as a message."""
+    return QueuedMessage(
+        done,
+        text=line.text,
+        to=line.to,
+        nonce=line.nonce,
+        sent_at=line.sent_at,
+        room=line.room,
+    )
 
 
 # Sends one message and returns its receipt. None: the message is finished here, since it was refused or handed to a

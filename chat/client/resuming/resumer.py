@@ -5,13 +5,13 @@ A reader gives each event of the connections to ``take`` and shows what comes ba
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from threading import Lock
 from typing import Any
 
 from chat.client.connection.connection import Connection
-from chat.client.connection.events import Event, Text, Welcome
+from chat.client.connection.events import EnteredRoom, Event, LeftRoom, Text, Welcome
 from chat.client.connection.outgoing import is_unicode
 from chat.client.connection.receipts import Status
 from chat.client.resuming.events import (
@@ -23,20 +23,19 @@ from chat.client.resuming.events import (
     ResumedEvent,
     RoomEvent,
 )
-from chat.client.resuming.following import CatchUpWishes
+from chat.client.resuming.joined_rooms import JoinedRooms
 from chat.client.resuming.judging import LookUp, Verdicts
-from chat.client.resuming.outgoing_queue import OutgoingQueue, QueuedMessage, Send
+from chat.client.resuming.outgoing_queue import OutgoingQueue, QueuedMessage, Send, message_of
 from chat.client.resuming.resumption import Resumption
 from chat.client.resuming.seen import SeenPlaces
+from chat.client.resuming.wishes import CatchUpWishes
 from chat.client.runtime.runtime import Runtime
 from chat.client.state.errors import StateFileError
 from chat.client.state.memory import Memory
-from chat.client.state.places import MAILBOX, ROOM, LogKey, log_of
+from chat.client.state.places import MAILBOX
 from chat.client.state.unanswered_line import FirstSending, UnansweredLine
-from chat.protocol.commands import Command, Verb
 from chat.structs import replace
 
-_LOGS: tuple[LogKey, ...] = (ROOM, MAILBOX)
 _MARKED = "An earlier run of the client could not find out whether it was said."
 _UNKNOWN = FirstSending(None, "nothing")
 # Seconds for which places are gathered before they are written.
@@ -50,7 +49,8 @@ class Resumer:
 
     ``answered`` is called with each message of the queue that has its final status. ``restore`` makes a message of a
     line that an earlier run left. ``fault`` is called if the state file can't be written; without it the error is
-    raised. ``is_read_at_once``: all that ``take`` returns counts as seen; otherwise only ``saw`` makes it so.
+    raised. ``is_read_at_once``: all that ``take`` returns counts as seen; otherwise only ``saw`` makes it so. ``rooms``
+    are to be joined with each login: see ``JoinedRooms``.
     """
 
     def __init__(
@@ -62,14 +62,16 @@ class Resumer:
         restore: Callable[[UnansweredLine], QueuedMessage] | None = None,
         fault: Callable[[StateFileError], object] | None = None,
         is_read_at_once: bool = True,
+        rooms: Iterable[str] | None = None,
     ) -> None:
         self.queue = OutgoingQueue(runtime, self._tell_answer)
         self.memory = Memory()
+        self.rooms = JoinedRooms(lambda: self.memory, rooms)
         self.perhaps: dict[str, PerhapsSaid] = {}
         self._runtime = runtime
         self._answered = answered
         self._wishes = wishes or CatchUpWishes()
-        self._restore = restore or self._restored
+        self._restore = restore or (lambda line: message_of(line, runtime.event()))
         self._fault = fault
         self._is_read_at_once = is_read_at_once
         self._lock = Lock()  # around the resumption; no greenlet switches while it is held
@@ -91,12 +93,14 @@ class Resumer:
         old, self.memory = self.memory, memory
         for line in memory.lines():
             self._restore_line(line)
-        place = self._resumption.place(ROOM)
-        if place is not None:
-            memory.move(ROOM, place)  # this run has shown the messages up to here
+        for log in self._resumption.logs:
+            place = self._resumption.place(log)
+            if place is not None and log != MAILBOX:
+                memory.move(log, place)  # this run has shown the messages up to here
         self._take_along(old, memory)
         old.close()
         self._resumption = self._new_resumption()
+        self._seen.begin_anew()
 
     def save(self) -> None:
         """Write what has changed to the state file. Raises StateFileError, unless there is a ``fault``."""
@@ -143,13 +147,17 @@ class Resumer:
             could_speak = resumption.may_speak
             if isinstance(event, Welcome):
                 questions = [_question(message) for message in self.queue.questioned()]
-                output = [event, *resumption.enter(event, questions, has_device=has_device)]
+                rooms = self.rooms.known
+                entered = resumption.enter(event, questions, has_device=has_device, rooms=rooms)
+                output = [event, *entered]
             else:
                 output = [*resumption.take(event)]
             is_changed = could_speak is not resumption.may_speak or resumption.wants_to_ask
+        if isinstance(event, Welcome | EnteredRoom | LeftRoom):
+            self._seen.begin(left=self.rooms.note(event, output, resumption.rooms))
+            self._note_change()
         if isinstance(event, Welcome):
             self._found.clear()
-            self._seen.begin()
             output[1:1] = self._restored_events()
         self._apply_verdicts()
         lines, self._line_events = self._line_events, []
@@ -242,8 +250,7 @@ class Resumer:
                 batch = self.queue.next_batch() if ask is None and resumption.may_speak else []
                 self._note_first(batch)
             if ask is not None:
-                command = Command(Verb.HISTORY.value, query=ask.query)
-                connection.command(command, nonce=ask.nonce)
+                connection.command(ask.command, nonce=ask.nonce)
                 continue
             # Before anything is sent: whoever is killed after this looks the lines up.
             self.save()
@@ -273,10 +280,6 @@ class Resumer:
 
     def _verdicts_append(self, verdicts: Verdicts) -> None:
         self._verdicts.append(verdicts)  # applied once the lock is free
-
-    def _restored(self, line: UnansweredLine) -> QueuedMessage:
-        event, sent_at = self._runtime.event(), line.sent_at
-        return QueuedMessage(event, text=line.text, to=line.to, nonce=line.nonce, sent_at=sent_at)
 
     def _restore_line(self, line: UnansweredLine) -> None:
         if line.is_perhaps:
@@ -317,15 +320,16 @@ class Resumer:
             self._note_change()
 
     def _note_first(self, batch: Sequence[QueuedMessage]) -> None:
-        for log in _LOGS:
-            new = [each for each in batch if each.first is None and log_of(each.to) == log]
-            if not new:
-                continue
-            first = self._resumption.first_sending(log)
-            for message in new:
+        new = [each for each in batch if each.first is None]
+        for log in {each.log for each in new}:
+            messages, first = (
+                [each for each in new if each.log == log],
+                self._resumption.first_sending(log),
+            )
+            for message in messages:
                 message.first = first
             if self.memory.is_kept:
-                self.memory.note_sent([message.nonce for message in new], first)
+                self.memory.note_sent([message.nonce for message in messages], first)
 
     def _claim(self, message: Message) -> Message:
         """Return an earlier message with the receipt that it answers, if it is our own."""
@@ -391,4 +395,4 @@ class Resumer:
 
 
 def _question(message: QueuedMessage) -> LookUp:
-    return LookUp(message.nonce, log_of(message.to), message.first or _UNKNOWN)
+    return LookUp(message.nonce, message.log, message.first or _UNKNOWN, message.room)

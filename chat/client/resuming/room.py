@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
 
 from chat.client.connection.connection import Connection
-from chat.client.connection.events import Attachment, Limits, MessagePage
+from chat.client.connection.events import (
+    Attachment,
+    EnteredRoom,
+    Limits,
+    MessagePage,
+    Welcome,
+)
 from chat.client.connection.in_flight import InFlight
 from chat.client.connection.liveness import uptime
-from chat.client.connection.outgoing import check_size, encode_text, open_source
+from chat.client.connection.outgoing import check_recipient, check_size, encode_text, open_source
 from chat.client.connection.queries.earlier import EarlierMessages
 from chat.client.connection.receipts import Receipt, Status
-from chat.client.errors import ChatError, ConnectionLost, NotSent, TransferFailed, explain
+from chat.client.errors import ChatError, ConnectionLost, NotSent, TransferFailed
 from chat.client.resuming.events import Disconnected, RoomEvent
-from chat.client.resuming.following import CatchUpWishes
 from chat.client.resuming.outgoing_queue import QueuedMessage
+from chat.client.resuming.queued_file import QueuedFile
 from chat.client.resuming.resumer import Resumer
 from chat.client.resuming.retrying import Pauses, RetryPolicy, is_final
+from chat.client.resuming.wishes import CatchUpWishes
 from chat.client.runtime.runtime import Runtime, Task
 from chat.client.state.errors import StateFileError
 from chat.client.state.memory import Memory
@@ -30,41 +37,6 @@ from chat.protocol.descriptor import MessageType
 
 _AWAY = "There is no connection now."
 _TICK = 0.05  # seconds between two looks while another task reads
-
-
-class _File(QueuedMessage):
-    """A file of the queue."""
-
-    def __init__(
-        self,
-        done: Any,
-        kind: MessageType,
-        source: Any,
-        name: str | None,
-        to: str | None,
-        start: int,
-    ) -> None:
-        super().__init__(done, kind, to=to)
-        self.source, self.filename = source, name
-        self.start = start
-
-    def rewind(self) -> None:
-        """Let an open file be read from where it stood when it was given: it may have been sent before.
-
-        Raises NotSent.
-        """
-        if isinstance(self.source, str | Path):
-            return
-        try:
-            self.source.seek(self.start)
-        except (OSError, ValueError) as error:
-            raise NotSent(f"Can't read {self.filename!r} again: {explain(error)}") from None
-
-    def send(self, connection: Connection) -> Receipt:
-        """Send the file over ``connection``. Raises NotSent, TransferFailed, ConnectionLost."""
-        return connection.send_file(
-            self.source, kind=self.kind, filename=self.filename, to=self.to, nonce=self.nonce
-        )
 
 
 class ReconnectingRoom(EarlierMessages):
@@ -77,18 +49,21 @@ class ReconnectingRoom(EarlierMessages):
 
     def __init__(
         self,
-        connect: Callable[[InFlight, str], Connection],
+        connect: Callable[[InFlight, str, tuple[str, ...] | None], Connection],
         runtime: Runtime,
         memory: Memory | None = None,
         policy: RetryPolicy | None = None,
         wishes: CatchUpWishes | None = None,
+        rooms: Iterable[str] | None = None,
     ) -> None:
         self._connect = connect
         self._runtime = runtime
         self._policy = policy or RetryPolicy()
         self._pauses = Pauses(self._policy)
         wishes = wishes or CatchUpWishes(follows=True)
-        self._resumer = Resumer(runtime, lambda message: None, wishes=wishes, is_read_at_once=False)
+        self._resumer = Resumer(
+            runtime, lambda message: None, wishes=wishes, is_read_at_once=False, rooms=rooms
+        )
         if memory is not None:
             self._resumer.use(memory)
         self._output: deque[RoomEvent] = deque()
@@ -189,18 +164,23 @@ class ReconnectingRoom(EarlierMessages):
             self._leave(lost)
             return
         if event is not None:
-            self._output += self._resumer.take(event, has_device=connection.has_device)
+            output = self._resumer.take(event, has_device=connection.has_device)
+            if isinstance(event, Welcome | EnteredRoom):
+                self._resumer.save()  # where the logs begin for this user
+            self._output += output
             self._resumer.queue.tell_answers()
 
     def _log_in(self) -> Connection:
-        return self._connect(self._resumer.queue.in_flight, self._resumer.memory.device)
+        resumer = self._resumer
+        return self._connect(
+            resumer.queue.in_flight, resumer.memory.device, resumer.rooms.to_join()
+        )
 
     def _enter(self, connection: Connection) -> None:
         self._connection = self._last = connection
         self._connected_at = uptime()
         # The welcome has come already. With it, messages may be sent before the program reads.
         self._step()
-        self._resumer.save()  # where the logs begin for this user
         self._sender = self._runtime.spawn(self._send, connection)
 
     def _leave(self, lost: ConnectionLost) -> None:
@@ -239,15 +219,18 @@ class ReconnectingRoom(EarlierMessages):
 
     # Sending
 
-    def send_text(self, text: str, to: str | None = None) -> Receipt:
-        """Say a text of at most ``limits.max_text`` bytes to everyone, or to one user, exactly once.
+    def send_text(self, text: str, to: str | None = None, *, room: str | None = None) -> Receipt:
+        """Say a text of at most ``limits.max_text`` bytes to a room, or to one user, exactly once.
+
+        ``room`` is the name of a room that this user is in; None: the default room.
 
         The receipt stays WAITING while there is no connection. LOST means that nobody can find out whether the text
         was said: see ``perhaps_said``. Once the call has returned, the text is in the state file, and outlives the
         program. Waits while the queue is full. Raises NotSent, StateFileError, ConnectionLost after ``close``.
         """
+        check_recipient(to, room, original=self._known.original)
         encode_text(text, self.limits.max_text)
-        return self._put(QueuedMessage(self._runtime.event(), text=text, to=to))
+        return self._put(QueuedMessage(self._runtime.event(), text=text, to=to, room=room))
 
     def send_file(
         self,
@@ -256,15 +239,18 @@ class ReconnectingRoom(EarlierMessages):
         kind: MessageType = MessageType.FILE,
         filename: str | None = None,
         to: str | None = None,
+        room: str | None = None,
     ) -> Receipt:
         """Send a file, or a seekable binary file, exactly once. It must stay readable until it is answered.
 
-        The call does not wait for the answer. Files are not remembered over a restart of the program. Raises NotSent.
+        ``room``: see ``send_text``. The call does not wait for the answer. Files are not remembered over a restart of
+        the program. Raises NotSent.
         """
+        check_recipient(to, room, original=self._known.original)
         with open_source(source, filename) as found:
             check_size(found, self.limits.max_file, original=self._known.original)
             name, start = found.filename, found.start
-        return self._put(_File(self._runtime.event(), kind, source, name, to, start))
+        return self._put(QueuedFile(self._runtime.event(), kind, source, name, to, room, start))
 
     def command(self, command: Command) -> Receipt:
         """Send a command. It is never repeated: the receipt is LOST if the answer was. Raises ConnectionLost."""
@@ -279,7 +265,7 @@ class ReconnectingRoom(EarlierMessages):
 
     def say_again(self, line: UnansweredLine) -> Receipt:
         """Say a line that was perhaps said again, as a new one: others may see it twice."""
-        message = QueuedMessage(self._runtime.event(), text=line.text, to=line.to)
+        message = QueuedMessage(self._runtime.event(), text=line.text, to=line.to, room=line.room)
         self._resumer.drop(line.nonce)
         return self._put(message)
 
@@ -322,15 +308,17 @@ class ReconnectingRoom(EarlierMessages):
 
     def _send_one(self, connection: Connection, message: QueuedMessage) -> Receipt | None:
         try:
-            if not isinstance(message, _File):
+            if not isinstance(message, QueuedFile):
                 assert message.text is not None
-                return connection.send_text(message.text, message.to, nonce=message.nonce)
+                return connection.send_text(
+                    message.text, message.to, room=message.room, nonce=message.nonce
+                )
             return self._send_file(connection, message)
         except NotSent as problem:
             message.settle(Status.REFUSED, "not-sent", str(problem))
             return None
 
-    def _send_file(self, connection: Connection, file: _File) -> Receipt | None:
+    def _send_file(self, connection: Connection, file: QueuedFile) -> Receipt | None:
         file.rewind()
         with open_source(file.source, file.filename) as found:
             is_large = found.size > connection.most_inline
@@ -341,7 +329,7 @@ class ReconnectingRoom(EarlierMessages):
             return None
         return file.send(connection)
 
-    def _upload(self, connection: Connection, file: _File) -> None:
+    def _upload(self, connection: Connection, file: QueuedFile) -> None:
         try:
             receipt = file.send(connection)
             receipt.wait()

@@ -6,9 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.client.attention.read_marks import ReadUpTo, UserMarks
-from chat.client.connection.events import RoomHistory, UnreadPartner
+from chat.client.connection.events import RoomFacts, RoomHistory, UnreadPartner
 
-MARKS = st.builds(ReadUpTo, st.integers(1, 9), st.sampled_from([None, "alice", "ALICE", "carol"]))
+PARTNERS = st.sampled_from(["alice", "ALICE", "carol"])
+ROOMS = st.sampled_from([None, "alice", "dev", "DEV"])
+MARKS = st.builds(ReadUpTo, st.integers(1, 9), PARTNERS, st.none()) | st.builds(
+    ReadUpTo, st.integers(1, 9), st.none(), ROOMS
+)
 
 
 def test_a_mark_is_told_once() -> None:
@@ -50,27 +54,38 @@ def test_under_another_epoch_numbers_mean_nothing() -> None:
 @given(st.lists(st.tuples(st.booleans(), MARKS)))
 def test_the_server_hears_nothing_that_it_knows(steps: list[tuple[bool, ReadUpTo]]) -> None:
     marks = UserMarks()
-    known: dict[str | None, int] = {}
+    known: dict[tuple[str | None, str | None], int] = {}
     for is_here, mark in steps:
-        log = mark.partner and mark.partner.lower()
+        log = log_of(mark)
         if is_here:
             marks.note(mark)
         else:
             marks.heard(mark)
             known[log] = max(known.get(log, 0), mark.seq)
         for told in marks.take_new():
-            log = told.partner and told.partner.lower()
+            log = log_of(told)
             assert told.seq > known.get(log, 0)
             known[log] = told.seq
-        assert all(marks.of(log) == seq for log, seq in known.items())
+        assert all(marks.of(*log) == seq for log, seq in known.items())
+
+
+def log_of(mark: ReadUpTo) -> tuple[str | None, str | None]:
+    return mark.partner and mark.partner.lower(), mark.room and mark.room.lower()
 
 
 def test_the_marks_at_a_login() -> None:
     marks = UserMarks()
     mailbox = RoomHistory("e", last=9, read=3, partners=(UnreadPartner("Alice", 5),))
-    marks.enter(RoomHistory("e", last=40, read=30), mailbox)
+    dev = RoomFacts("dev", history=RoomHistory("e", last=20, read=11))
+    marks.enter(RoomHistory("e", last=40, read=30), mailbox, [dev, RoomFacts("den")])
     assert [marks.of(name) for name in (None, "alice", "carol")] == [30, 5, 9]
-    for mark in (ReadUpTo(30), ReadUpTo(9, "carol"), ReadUpTo(6, "alice")):
+    assert [marks.of(None, room) for room in ("dev", "Dev", "den")] == [11, 11, None]
+    for mark in (
+        ReadUpTo(30),
+        ReadUpTo(9, "carol"),
+        ReadUpTo(6, "alice"),
+        ReadUpTo(11, room="dev"),
+    ):
         marks.note(mark)
     assert marks.take_new() == [ReadUpTo(6, "alice")]
 

@@ -9,9 +9,12 @@ import pytest
 from chat.client.attention.read_marks import UserMarks
 from chat.client.cli import read_command_line
 from chat.client.connection.events import (
+    EnteredRoom,
     Joined,
+    LeftRoom,
     Notice,
     ReadElsewhere,
+    RoomFacts,
     RoomHistory,
     Text,
     Welcome,
@@ -41,6 +44,12 @@ def test_people_see_earlier_messages_before_the_welcome() -> None:
     assert catching_up.flush() == []
 
 
+def test_a_room_that_was_left_meanwhile_does_not_bring_the_welcome_forward() -> None:
+    catching_up, left = CatchingUp(), LeftRoom("dev", NINE, "no-such-room")
+    assert see(catching_up, WELCOME, left, *EARLIER) == [left, *EARLIER]
+    assert catching_up.flush() == [WELCOME]
+
+
 def test_programs_get_each_event_as_it_comes() -> None:
     catching_up = CatchingUp(for_people=False)
     assert see(catching_up, WELCOME, *EARLIER) == [WELCOME, *EARLIER]
@@ -68,6 +77,18 @@ def test_the_marks_of_the_server_are_taken() -> None:
     assert marks.of(None) == 9
     see(catching_up, Welcome("bob", NINE, history=RoomHistory("f", last=2, read=1)), Renumbered())
     assert marks.of(None) == 1
+
+
+def test_the_marks_of_rooms_are_taken() -> None:
+    marks = UserMarks()
+    catching_up = CatchingUp(marks=marks)
+    dev, den = (
+        RoomFacts(name, history=RoomHistory("e", last=5, read=3)) for name in ("dev", "den")
+    )
+    see(catching_up, Welcome("bob", NINE, rooms=(dev,)), EnteredRoom(den, NINE))
+    assert (marks.of(None, "dev"), marks.of(None, "den"), marks.of(None)) == (3, 3, None)
+    see(catching_up, ReadElsewhere(4, NINE, room="DEV"))
+    assert (marks.of(None, "dev"), marks.of(None, "den")) == (4, 3)
 
 
 def test_a_new_epoch_while_the_user_is_here() -> None:

@@ -9,6 +9,7 @@ from chat.client.connection.connection import Connection
 from chat.client.conversation.inbox import Inbox
 from chat.client.errors import ConnectError, LoginRefused
 from chat.client.program import login_flow
+from chat.client.program.client_state import ClientState
 from chat.client.program.credentials import Credentials
 from chat.client.program.login_flow import (
     NAME_REFUSALS,
@@ -20,8 +21,8 @@ from chat.client.program.login_flow import (
 )
 from chat.client.program.password_file import FilePassword
 from chat.client.program.settings import Settings
-from chat.client.resuming.following import CatchUpWishes
 from chat.client.resuming.resumer import Resumer
+from chat.client.resuming.wishes import CatchUpWishes
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.client.trust.connector import TrustPolicy, UnknownServer
 from chat.net.address import parse_address
@@ -149,7 +150,7 @@ def test_all_that_the_settings_say_of_a_connection_counts(monkeypatch: pytest.Mo
         address, "bob", Path("in"), "little", max_save=7, password=FilePassword("secret")
     )
     inbox = Inbox(settings.save_directory, settings.max_save)
-    resumer = Resumer(GEVENT, lambda message: None, wishes=CatchUpWishes(50))
+    resumer = Resumer(GEVENT, lambda message: None, wishes=CatchUpWishes(50), rooms=["dev"])
     entered: list[Connection] = []
     flow = LoginFlow(settings, User(), inbox, resumer, entered.append)
     flow.connect("bob")
@@ -167,10 +168,32 @@ def test_all_that_the_settings_say_of_a_connection_counts(monkeypatch: pytest.Mo
             "saver": inbox.saver,
             "in_flight": resumer.queue.in_flight,
             "replay": 50,
+            "rooms": ("dev",),
             "device": None,  # a device of this run alone, which the server would remember by the password
         }
     )
     assert entered == [connection.as_connection] * 2
+
+
+def test_the_rooms_of_the_state_of_this_user_are_joined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first login already: the user has no other state yet."""
+    settings = Settings(parse_address("chat.example:8080"), "bob", state=tmp_path / "bob")
+    state = ClientState(settings, print, is_person=True)
+    state.of("bob").keep_rooms(["den"], by_server=False)
+    resumer = Resumer(GEVENT, lambda message: None, rooms=["dev"])
+    rooms: list[object] = []
+    connection = FakeConnection()
+
+    def connect(*given: object, **named: Any) -> Connection:
+        rooms.append(named["rooms"])
+        return connection.as_connection
+
+    monkeypatch.setattr(login_flow, "connect_through", connect)
+    inbox = Inbox(settings.save_directory, settings.max_save)
+    LoginFlow(settings, User(), inbox, resumer, lambda made: None, state=state).connect("bob")
+    assert rooms == [("dev", "den")]
 
 
 def test_all_that_the_settings_say_of_encryption_counts(

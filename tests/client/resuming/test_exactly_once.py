@@ -11,27 +11,26 @@ import gevent
 import pytest
 
 from chat.client.connection.connection import Connection
-from chat.client.connection.events import RoomHistory, Text, Welcome
-from chat.client.connection.receipts import Status
+from chat.client.connection.events import EnteredRoom, Text, Welcome
+from chat.client.connection.receipts import Status, new_nonce
 from chat.client.errors import ConnectionLost
 from chat.client.resuming.events import (
-    LineFound,
-    MissingMessages,
     PerhapsSaid,
-    Renumbered,
     ResumedEvent,
 )
-from chat.client.resuming.following import CatchUpWishes
 from chat.client.resuming.outgoing_queue import QueuedMessage
 from chat.client.resuming.resumer import Resumer
 from chat.client.resuming.seen import SeenPlaces
+from chat.client.resuming.wishes import CatchUpWishes
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.client.state.contents import Contents, encode_whole, parse_whole
 from chat.client.state.finding import owner_of
 from chat.client.state.memory import Memory, new_contents
-from chat.client.state.places import MAILBOX, ROOM, LogKey, LogPlace
 from chat.client.state.state_file import StateFile
-from tests.client.resuming.late_server import Guards, LateServer, Wire
+from chat.protocol.commands import Command, Verb
+from tests.client.resuming.followed_logs import FollowedLogs
+from tests.client.resuming.late_server import ROOMS, Guards, LateServer
+from tests.client.resuming.late_wire import Wire
 from tests.tiers import quick_first
 
 BOB = owner_of("localhost:8080", "bob")
@@ -76,7 +75,7 @@ class Run:
         self.unread: deque[ResumedEvent] = deque()  # by the program
         self.returned: ResumedEvent | None = None
         self.settled: list[QueuedMessage] = []  # receipts at which the program has not looked yet
-        self.server = LateServer(self.random, guards)
+        self.server = LateServer(self.random, guards, is_account=self.random.random() < 0.7)
         self.file = MemoryFile()
         self.texts: dict[str, str] = {}  # of each line that was put, by its nonce
         self.outcomes: dict[str, set[Status]] = {}
@@ -97,6 +96,7 @@ class Run:
             self.answered,
             wishes=CatchUpWishes(follows=True),
             is_read_at_once=self.is_read_at_once,
+            rooms=ROOMS[:1],
         )
         resumer.use(Memory(contents, cast(StateFile, self.file)))
         return resumer
@@ -117,9 +117,11 @@ class Run:
     # The steps
 
     def say(self) -> None:
-        to = "eve" if self.random.random() < 0.3 else None
+        to, room = self.random.choice(
+            ((None, None), ("eve", None), *((None, name) for name in ROOMS))
+        )
         text = f"line {len(self.texts)}"
-        message = QueuedMessage(GEVENT.event(), text=text, to=to)
+        message = QueuedMessage(GEVENT.event(), text=text, to=to, room=room)
         self.texts[message.nonce] = text
         self.resumer.put(message)
         if self.random.random() < 0.8:
@@ -127,14 +129,16 @@ class Run:
 
     def connect(self) -> None:
         if self.wire is None:
-            self.wire = self.server.log_in(self.resumer.queue.in_flight)
+            self.wire = self.server.log_in(
+                self.resumer.queue.in_flight, self.resumer.rooms.to_join() or ()
+            )
             self.sender = gevent.spawn(self._send, self.resumer, self.wire)
 
     def _send(self, resumer: Resumer, wire: Wire) -> None:
         try:
             resumer.send_all(
                 cast(Connection, wire),
-                lambda item: wire.send_text(item.text, item.to, nonce=item.nonce),
+                lambda item: wire.send_text(item.text, item.to, room=item.room, nonce=item.nonce),
             )
         except ConnectionLost:
             return
@@ -148,8 +152,9 @@ class Run:
                 return
             event = self.wire.receive()
             events = self.resumer.take(event, has_device=True)
-            if isinstance(event, Welcome) and not self.is_read_at_once:
+            if isinstance(event, Welcome | EnteredRoom) and not self.is_read_at_once:
                 self.resumer.save()
+            if isinstance(event, Welcome) and not self.is_read_at_once:
                 self.follower.log_in(event)
             if self.is_read_at_once:
                 self.follower.show(events)
@@ -204,6 +209,15 @@ class Run:
             at = "dies_before" if self.random.random() < 0.5 else "dies_after"
             setattr(self.wire, at, Killed())
 
+    def join_or_part(self) -> None:
+        """The user joins a room or leaves it, by a command."""
+        verb = self.random.choice((Verb.JOIN, Verb.JOIN, Verb.PART)).value
+        if self.wire is not None and self.wire.has_joined and self.wire.dies_before is None:
+            try:
+                self.wire.command(Command(verb, room=self.random.choice(ROOMS)), nonce=new_nonce())
+            except (ConnectionLost, Killed):
+                return
+
     def cut(self) -> None:
         if self.wire is not None:
             self.server.cut(self.wire)
@@ -216,6 +230,8 @@ class Run:
             (8, lambda: self.server.read(self.random.randint(1, 5))),
             (8, lambda: self.server.commit(self.random.randint(1, 5))),
             (3, lambda: self.server.others_say(self.random.randint(1, 20))),
+            (2, self.server.room_changes),
+            (1, self.join_or_part),
             (4, self.notice_cut),
             (3, self.cut),
             (1, self.server.notice_ghosts),
@@ -260,7 +276,9 @@ class Run:
             said = self.server.said.get(nonce, 0)
             statuses = self.outcomes.get(nonce, set())
             assert said <= 1, f"{text} was said {said} times"
-            if Status.ACCEPTED in statuses:
+            if Status.REFUSED in statuses:
+                assert said == 0, f"{text} was refused, and said"
+            elif Status.ACCEPTED in statuses:
                 assert said == 1, f"{text} was answered, and said {said} times"
                 # Marked too if the client was killed before it had written the answer down, and nobody knows any more.
             elif Status.LOST in statuses:
@@ -272,58 +290,6 @@ class Run:
         assert self.resumer.queue.is_empty
         assert not {line.nonce for line in self.resumer.memory.lines()} - marked
         self.follower.check(self.server, self.resumer)
-
-
-class FollowedLogs:
-    """The numbers that one run of the client has seen of each log: every number once, in order, or named as missing."""
-
-    def __init__(self) -> None:
-        self.next: dict[LogKey, int] = {}
-        self.end: dict[LogKey, int] = {}  # as the last welcome told it
-        self.found: set[str] = set()  # lines that were perhaps said, and turned up
-        self._first: dict[LogKey, int] = {}  # to see after the first login, by whatever run
-
-    def begin_run(self, contents: Contents) -> None:
-        places: dict[LogKey, LogPlace] = contents.places
-        self.next = {**self._first, **{log: place.seq + 1 for log, place in places.items()}}
-
-    def log_in(self, welcome: Welcome) -> None:
-        """Note a login of a program, which may be killed before it sees the welcome."""
-        for log, facts in _facts(welcome):
-            self._first.setdefault(log, facts.last + 1)
-
-    def show(self, events: list[ResumedEvent]) -> None:
-        for event in events:
-            if isinstance(event, Welcome):
-                for log, facts in _facts(event):
-                    self.end[log] = facts.last + 1
-                    if self.next.get(log) is None:
-                        self.next[log] = self.end[log]
-            elif isinstance(event, LineFound):
-                self.found.add(event.line.nonce)
-            elif isinstance(event, Renumbered):
-                self.next[event.log] = self.end[event.log]
-            elif isinstance(event, MissingMessages):
-                self._expect(event.log, event.first, f"missing {event}")
-                self.next[event.log] = event.last + 1
-            elif isinstance(event, Text) and event.seq is not None:
-                log = ROOM if event.to is None else MAILBOX
-                self._expect(log, event.seq, event.text)
-                self.next[log] = event.seq + 1
-
-    def _expect(self, log: LogKey, seq: int, what: str) -> None:
-        expected = self.next.get(log)
-        assert expected in (None, seq), f"{log}: {what} has number {seq}, not {expected}"
-
-    def check(self, server: LateServer, resumer: Resumer) -> None:
-        for log, book in server.books.items():
-            assert self.next.get(log) in (None, book.head + 1), f"{log}: not all was seen"
-
-
-def _facts(welcome: Welcome) -> list[tuple[LogKey, RoomHistory]]:
-    assert welcome.history is not None
-    assert welcome.mailbox is not None
-    return [(ROOM, welcome.history), (MAILBOX, welcome.mailbox)]
 
 
 def play(seed: int, guards: Guards | None = None, *, is_read_at_once: bool = True) -> None:
@@ -379,5 +345,5 @@ def test_a_line_is_remembered_until_its_answer_is_seen(monkeypatch: pytest.Monke
 
 
 def test_a_log_begins_before_the_login_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SeenPlaces, "begin", lambda seen: None)
+    monkeypatch.setattr(SeenPlaces, "begin", lambda seen, left: None)
     assert fails(is_read_at_once=False)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from chat.client.connection.events import RoomHistory, Text
 from chat.client.resuming.events import CatchUpBegan, CatchUpEnded
-from chat.client.resuming.following import CatchUpWishes, LogFollower
+from chat.client.resuming.following import LogFollower
+from chat.client.resuming.wishes import CatchUpWishes
 from chat.client.state.places import MAILBOX, LogPlace
 from chat.protocol.commands import HistoryQuery
 from tests.client.fake_connection import NINE

@@ -8,7 +8,8 @@ import pytest
 
 from chat.client.connection.events import RoomHistory, Text
 from chat.client.resuming.events import CatchUpBegan, CatchUpEnded, MissingMessages, Renumbered
-from chat.client.resuming.following import CatchUpWishes, LogFollower
+from chat.client.resuming.following import LogFollower
+from chat.client.resuming.wishes import CatchUpWishes
 from chat.client.state.places import ROOM, LogPlace
 from chat.protocol.notices import NoticeCode
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chat.client.connection.events import RoomHistory, Text
-from chat.client.resuming.following import CatchUpWishes, LogFollower, Output
+from chat.client.resuming.following import LogFollower, Output
+from chat.client.resuming.wishes import CatchUpWishes
 from chat.client.state.places import ROOM, LogPlace
 from tests.client.fake_connection import NINE
 
