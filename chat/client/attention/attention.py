@@ -61,11 +61,13 @@ class Attention:
         self._find_anew()
         return was_there
 
-    def hear(self, moment: datetime, sender: str, text: str, to: str | None) -> bool:
+    def hear(
+        self, moment: datetime, sender: str, text: str, to: str | None, room: str | None = None
+    ) -> bool:
         """Note a text of another user that is shown; return whether it mentions this user."""
         if text not in self.highlights:
             return False
-        self.mentions.append(Mention(moment, sender, text[:_MAX_TEXT], to))
+        self.mentions.append(Mention(moment, sender, text[:_MAX_TEXT], to, room))
         return True
 
     def _find_anew(self) -> None:

@@ -10,12 +10,13 @@ from chat.client.attention.names_in_texts import FoundName, Mentions
 
 
 class Mention(NamedTuple):
-    """A text that mentioned the user. ``to`` is None if it was for everyone."""
+    """A text that mentioned the user. ``to`` is None if it was for everyone in ``room`` (None: the default room)."""
 
     moment: datetime
     sender: str
     text: str
     to: str | None = None
+    room: str | None = None
 
 
 class Highlights:

@@ -41,6 +41,7 @@ from chat.client.conversation.requests import (
     ShowBareView,
     ShowKeys,
     ToggleNames,
+    ToggleSidebar,
     Unignore,
     WhoIs,
 )
@@ -304,6 +305,7 @@ COMMANDS: tuple[SlashCommand, ...] = (
     _name_command("whois", WhoIs, "say if a user is here, registered"),
     SlashCommand("presence", "[all|smart|none]", "joins and leaves to show", parse_presence),
     _bare_command("names", ToggleNames, "show or hide the column of names", Availability.SCREEN),
+    _bare_command("sidebar", ToggleSidebar, "show or hide the list of views", Availability.SCREEN),
     _screen_command("query", "NAME", OpenView, "talk to one user in a separate view"),
     _bare_command("close", CloseView, "close the view of one user", Availability.SCREEN),
     SlashCommand(

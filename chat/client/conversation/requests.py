@@ -332,6 +332,10 @@ class ToggleNames(_Bare):
     """Show or hide the column of names."""
 
 
+class ToggleSidebar(_Bare):
+    """Show or hide the list of views beside the log."""
+
+
 class OpenView(_Named):
     """Open the view of the private conversation with ``name``."""
 
@@ -357,6 +361,7 @@ ScreenRequest = (
     | SetMouse
     | SetRaw
     | ToggleNames
+    | ToggleSidebar
     | OpenView
     | CloseView
     | ShowKeys

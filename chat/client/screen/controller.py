@@ -58,6 +58,12 @@ KEYS_PAGE = "keys"
 _Over = SearchQuestion | SwitchQuestion
 
 
+_LEAVE_VIEW = {
+    *(Action.VIEW, Action.NEXT_UNREAD, Action.VIEW_ABOVE, Action.VIEW_BELOW),
+    *(Action.SHOW_KEYS, Action.SWITCH),
+}
+
+
 class Desk(Protocol):
     """List what the controller needs from the program around the screen."""
 
@@ -125,6 +131,8 @@ class Controller:
             Action.BACK: self._scroller.go_back,
             Action.SEARCH: self.search,
             Action.NEXT_UNREAD: model.next_unread,
+            Action.VIEW_ABOVE: lambda: model.step(-1),
+            Action.VIEW_BELOW: lambda: model.step(1),
             Action.SWITCH: self._open_switcher,
             Action.REDRAW: desk.redraw,
             Action.SUSPEND: desk.suspend,
@@ -269,7 +277,7 @@ class Controller:
 
     def _press_in(self, asker: Asker, key: str) -> None:
         action = asker.press(key)
-        leaves_view = action in (Action.VIEW, Action.NEXT_UNREAD, Action.SHOW_KEYS, Action.SWITCH)
+        leaves_view = action in _LEAVE_VIEW
         # A search belongs to the view that the user leaves.
         if asker.is_over or (leaves_view and isinstance(asker, _Over)):
             self._askers.remove(asker)

@@ -27,6 +27,7 @@ from chat.client.conversation.requests import (
     ShowEarlier,
     ShowKeys,
     ToggleNames,
+    ToggleSidebar,
 )
 from chat.client.conversation.uploads import expand
 from chat.client.errors import explain
@@ -39,6 +40,7 @@ from chat.client.frontends.clipboard import (
 from chat.client.frontends.wording import ACTION
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.client.screen.controller import Controller
+from chat.client.screen.draw.sidebar import MIN_COLUMNS
 from chat.client.screen.log_file import LogFile, default_path, save
 from chat.client.screen.model.entries import Said, Shared
 from chat.client.screen.model.model import Model
@@ -92,6 +94,7 @@ class LocalCommands:
             SetMouse: self._set_mouse,
             SetRaw: self._set_raw,
             ToggleNames: self._toggle_names,
+            ToggleSidebar: self._toggle_sidebar,
             OpenView: lambda request: model.query(request.name),
             CloseView: self._close_view,
             ShowBareView: lambda request: self.controller.show_bare_view(),
@@ -160,7 +163,7 @@ class LocalCommands:
             path: str | Path = "the log"
             try:
                 path = self._log_path or default_path(self._model.address)
-                self._log = LogFile(self._model.room, path)
+                self._log = LogFile(self._model.default, path)
             except OSError as problem:
                 raise RequestError(f"{path} can't be written: {explain(problem)}") from None
             self._remark(f"the log is written to {path} from now on")
@@ -189,6 +192,13 @@ class LocalCommands:
     def _toggle_names(self, request: ToggleNames) -> None:
         self._model.shows_names = not self._model.shows_names
 
+    def _toggle_sidebar(self, request: ToggleSidebar) -> None:
+        model = self._model
+        is_wanted = model.wants_sidebar
+        if not is_wanted and self.controller.size.columns < MIN_COLUMNS:
+            raise RequestError(f"The list of views needs a screen of {MIN_COLUMNS} columns.")
+        model.shows_sidebar = not is_wanted
+
     def _copy(self, request: Copy) -> None:
         messages = (entry for entry in reversed(self._model.current.entries) if entry.is_message)
         entry = next(islice(messages, request.number - 1, None), None)
@@ -210,8 +220,12 @@ class LocalCommands:
         view = self._model.current
         if self._model.close_page():
             return
-        if view.peer is None:
+        if view is self._model.default:
             raise RequestError("The room can't be closed; /quit leaves it.")
+        if view.room is not None and view.room.is_inside:
+            raise RequestError(
+                "You are in this room: /part leaves it, /notify none keeps it quiet."
+            )
         if not self._model.close(view):
             raise RequestError("A message from here is still being sent; try again in a moment.")
         self.controller.forget(view)

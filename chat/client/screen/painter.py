@@ -25,7 +25,8 @@ FRAME = 1 / 30
 # machine or a slow line leaves time for the messages themselves, and for keys.
 REST = 20
 LONGEST_REST = 0.1
-# Seconds between two drawings after a key that changed more than the draft: the user waits for that.
+# Seconds between two drawings after keys that changed more than the draft. The first such key is drawn at once, however
+# short ago the last frame was: the user waits for that.
 KEY_FRAME = 1 / 100
 
 
@@ -47,7 +48,9 @@ class Pace:
         self.screen_changed = True
         self.input_changed = False
         self._hurries = False  # a key changed the screen
+        self._is_for_key = False  # what is drawn now
         self._began_at = 0.0
+        self._drawn_for_key_at = -math.inf
         self._drawn_at = -math.inf
         self._rest = 0.0  # seconds from the last frame to the next
 
@@ -69,6 +72,7 @@ class Pace:
         """Forget the changes that are drawn now; later ones are drawn next time."""
         self.input_changed = False
         if part is Part.SCREEN:
+            self._is_for_key = self._hurries
             self.screen_changed = self._hurries = False
             self._began_at = now
 
@@ -76,11 +80,15 @@ class Pace:
         """Record that ``part`` has been drawn, and that the terminal had taken it at ``now``."""
         if part is Part.SCREEN:
             self._drawn_at = now
+            if self._is_for_key:
+                self._drawn_for_key_at = now
             self._rest = max(FRAME, min(REST * (now - self._began_at), LONGEST_REST))
 
     @property
     def _due(self) -> float:
-        return self._drawn_at + (KEY_FRAME if self._hurries else self._rest)
+        if self._hurries:
+            return self._drawn_for_key_at + KEY_FRAME
+        return self._drawn_at + self._rest
 
 
 class Canvas(Protocol):
@@ -146,9 +154,10 @@ class Painter:
                 self._woken.wait(pace.patience(now))
                 continue
             pace.begin(part, now)
-            if part is Part.SCREEN or not self._draw_input():
+            if part is Part.INPUT and not self._draw_input():
                 part = Part.SCREEN
                 pace.begin(part, now)
+            if part is Part.SCREEN:
                 self._draw_screen()
             pace.end(part, self._clock())
 

@@ -74,7 +74,7 @@ class TestComingAndGoing:
             updater.update(event, NINE)
         steps = [
             f"{step.name} {'joined' if step.joined else 'left'}"
-            for entry in model.room.entries
+            for entry in model.default.entries
             if isinstance(entry, Movement)
             for step in entry.steps
         ]
@@ -87,7 +87,7 @@ def test_a_private_view_always_tells_that_its_user_left() -> None:
     view = model.query("bob")
     ModelUpdater(model).update(Left("bob", NINE), NINE)
     assert [type(entry) for entry in view.entries] == [Movement]
-    assert not model.room.entries
+    assert not model.default.entries
 
 
 def test_programs_are_told_everything(room: Room) -> None:
@@ -172,9 +172,9 @@ def test_ignored_users_and_mentions_on_the_screen() -> None:
     updater = ModelUpdater(model)
     alerts = [updater.update(event, NINE) is not None for event in WHAT_IS_HEARD]
     assert alerts == [False, False, False, True, False, True, False, False, False]
-    assert not any("my-bot" in entry.search_text() for entry in model.room.entries)
+    assert not any("my-bot" in entry.search_text() for entry in model.default.entries)
     updater.update(MentionList(tuple(attention.mentions)), NINE)
-    listed = model.room.entries[-1]
+    listed = model.default.entries[-1]
     assert isinstance(listed, Remark)
     assert list(listed.lines) == MENTIONS
 
@@ -192,4 +192,4 @@ def test_a_user_who_ignores_everybody_still_sees_their_own_lines() -> None:
     updater = ModelUpdater(model)
     updater.update(Text("bob", NINE, "hello", own=True), NINE)
     updater.update(Text("alice", NINE, "hello"), NINE)
-    assert [entry.search_text() for entry in model.room.entries] == ["hello"]
+    assert [entry.search_text() for entry in model.default.entries] == ["hello"]

@@ -32,10 +32,10 @@ def _utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def rows(text: str) -> list[str]:
     model = Model("chat.example:8080", "bob")
-    model.room.append(Said(NINE, "alice", text))
+    model.default.append(Said(NINE, "alice", text))
     pane = LogPane()
     pane.prepare(80, model.mentions, None)
-    return [text_of(row).rstrip() for row in pane.rows(model.room, 10)][1:]
+    return [text_of(row).rstrip() for row in pane.rows(model.default, 10)][1:]
 
 
 def test_the_usual_format() -> None:

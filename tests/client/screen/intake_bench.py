@@ -33,7 +33,7 @@ class Bench:
         self.model = Model("chat.example:8080", "bob")
         self._intake = ModelUpdater(self.model)
         self.take(Welcome("bob", NINE, ("alice", "bob", "carol")))
-        self.model.room.clear()
+        self.model.default.clear()
 
     def take(self, *news: UiEvent, at: float = 0) -> list[Alert | None]:
         return [self._intake.update(one, NINE + timedelta(seconds=at)) for one in news]
@@ -42,13 +42,13 @@ class Bench:
         """Without the times."""
         return [
             text_of(line).removeprefix("<21:04:05> ")
-            for entry in (view or self.model.room).entries
+            for entry in (view or self.model.default).entries
             for line in entry_lines(entry)
         ]
 
     @property
     def last(self) -> Entry:
-        return self.model.room.entries[-1]
+        return self.model.default.entries[-1]
 
 
 def text(words: str = "hello", to: str | None = None, sender: str = "alice") -> Text:

@@ -25,10 +25,10 @@ class TestSaying:
         desk.type("hello<enter>")
         assert requests(desk) == [Say("hello")]
         assert desk.draft() == ""
-        (pending,) = desk.model.room.pending
+        (pending,) = desk.model.default.pending
         assert (pending.text, pending.tag) == ("hello", desk.asked[0].tag)
         desk.take(Done(pending.tag))
-        assert desk.model.room.pending == []
+        assert desk.model.default.pending == []
 
     @pytest.mark.parametrize("keys", ["<enter>", "  <enter>", "<alt-enter><enter>"])
     def test_nothing_is_said_of_blanks(self, desk: Desk, keys: str) -> None:
@@ -39,7 +39,7 @@ class TestSaying:
         desk.type("x" * 41 + "<enter>")
         assert requests(desk) == [Say("x" * 40), Say("x")]
         assert len({asked.tag for asked in desk.asked}) == 2
-        assert len(desk.model.room.pending) == 2
+        assert len(desk.model.default.pending) == 2
 
     def test_a_refused_text_does_not_touch_the_input(self, desk: Desk) -> None:
         desk.type("hello<enter>")
@@ -123,7 +123,7 @@ class TestSaying:
     def test_a_file_is_pending_by_its_name(self, desk: Desk) -> None:
         desk.type("/voice ~/my songs/la.ogg --to carol<enter>")
         assert requests(desk) == [SendFile("~/my songs/la.ogg", MessageType.VOICE, "carol")]
-        (pending,) = desk.model.room.pending
+        (pending,) = desk.model.default.pending
         assert (pending.text, pending.kind, pending.to) == ("la.ogg", MessageType.VOICE, "carol")
 
     def test_a_reply_goes_to_whoever_wrote_last(self, desk: Desk) -> None:
@@ -197,7 +197,7 @@ class TestSearching:
         assert "[alice]: text 19" in "\n".join(desk.screen())
         desk.type("<ctrl-r><enter>")
         assert desk.model.search is not None
-        assert desk.model.room[desk.model.search.number or 0].search_text() == "text 19"
+        assert desk.model.default[desk.model.search.number or 0].search_text() == "text 19"
         assert (desk.question(), desk.draft()) == (None, "a draft")
 
     def test_given_up_it_is_as_before(self, desk: Desk) -> None:
@@ -340,9 +340,9 @@ class TestTheRest:
     def test_focus(self, desk: Desk) -> None:
         desk.type("<focus-out>")
         desk.hear("hello")
-        assert desk.model.room.unread == 1
+        assert desk.model.default.unread == 1
         desk.type("<focus-in>")
-        assert desk.model.room.unread == 0
+        assert desk.model.default.unread == 0
 
     def test_only_so_many_lines_of_commands_are_kept(self, desk: Desk) -> None:
         for _ in range(1001):

@@ -31,7 +31,7 @@ class TestDates:
         assert "messages since 2026-11-21 00:00" in desk.screen()[0]
         assert said(desk)[0].endswith("text 1440")
         log.say()
-        assert numbers(desk.model.room)[-1] == 4001, "the log goes on meanwhile"
+        assert numbers(desk.model.default)[-1] == 4001, "the log goes on meanwhile"
         desk.type("<esc>")
         assert desk.model.page is None
         assert log_rows(desk)[-1].endswith("text 4001")
@@ -67,10 +67,10 @@ class TestDates:
             before = log_rows(desk)
             while log.answer():
                 assert log_rows(desk) == before
-        room = numbers(desk.model.room)
+        room = numbers(desk.model.default)
         assert room == list(range(room[0], 4001))
         desk.type("<pagedown>" * 60)
-        assert desk.model.room.anchor is None
+        assert desk.model.default.anchor is None
         assert desk.screen()[-3].endswith("text 4000")
 
     def test_it_stays_whole_when_it_is_full(

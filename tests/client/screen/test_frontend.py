@@ -52,7 +52,7 @@ class Sight:
 
     @property
     def shared(self) -> Shared:
-        (entry,) = (e for e in self.desk.model.room.entries if isinstance(e, Shared))
+        (entry,) = (e for e in self.desk.model.default.entries if isinstance(e, Shared))
         return entry
 
 

@@ -102,10 +102,10 @@ class TestKeys:
     def test_what_comes_meanwhile_is_unread(self, desk: Desk) -> None:
         desk.type("<f1>")
         desk.hear("hello")
-        assert desk.model.room.unread == 1
+        assert desk.model.default.unread == 1
         desk.type("<alt-a>")
         assert title(desk) == ROOM
-        assert desk.model.room.unread == 0
+        assert desk.model.default.unread == 0
 
     @pytest.mark.parametrize("line", ["hello", "/nonsense", "/names"])
     def test_what_a_line_does_is_seen_in_the_log(self, desk: Desk, line: str) -> None:

@@ -52,7 +52,7 @@ def test_no_message_is_missing_or_twice_and_nothing_that_is_read_moves(
     log = EarlierLog(desk, 400, oldest=5, lost=(250, 270))
     log.wrapped, log.most = wrapped, most
     log.replay(replayed)
-    room = desk.model.room
+    room = desk.model.default
     does: dict[str, Callable[[], object]] = {
         "say": log.say,
         "refuse": lambda: log.answer(refuse="Not now."),

@@ -33,7 +33,7 @@ def test_older_messages_come_above_and_nothing_moves(desk: Desk) -> None:
     before = log_rows(desk)
     log.answer()
     assert log_rows(desk) == before
-    assert numbers(desk.model.room) == list(range(871, 1001))
+    assert numbers(desk.model.default) == list(range(871, 1001))
     desk.type("<pageup>" * 3)
     assert not is_on_screen(desk, FETCHING)
     assert is_on_screen(desk, "text 95")
@@ -56,7 +56,7 @@ def test_the_oldest_message(desk: Desk, oldest: int, words: str) -> None:
     assert log_rows(desk)[0].startswith(f"── {words} ─")
     desk.type("<pageup>")
     assert desk.asked == []
-    assert numbers(desk.model.room) == list(range(oldest, 61))
+    assert numbers(desk.model.default) == list(range(oldest, 61))
 
 
 def test_a_server_that_keeps_nothing_is_not_asked(desk: Desk) -> None:
@@ -73,7 +73,7 @@ def test_a_refusal_stands_at_the_top_and_the_next_key_asks_again(desk: Desk) -> 
     assert is_on_screen(desk, "no older messages now: The server")
     desk.type("<pageup>")
     log.answer()
-    assert numbers(desk.model.room)[0] == 1
+    assert numbers(desk.model.default)[0] == 1
 
 
 def test_what_was_lost_has_a_line(desk: Desk) -> None:
@@ -96,7 +96,7 @@ def test_messages_of_users_who_are_ignored_are_left_out_and_do_not_stop_the_read
     for _ in range(3):
         desk.type("<alt-<>")
         log.answer()
-    assert numbers(desk.model.room) == [*range(1, 101), *range(271, 301)]
+    assert numbers(desk.model.default) == [*range(1, 101), *range(271, 301)]
 
 
 def test_numbers_of_another_epoch_are_not_mixed(desk: Desk) -> None:
@@ -105,7 +105,7 @@ def test_numbers_of_another_epoch_are_not_mixed(desk: Desk) -> None:
     desk.type("<alt-<>")
     desk.take(Notice("epoch", "Anew.", NINE, epoch="f"))
     log.answer()
-    assert numbers(desk.model.room) == list(range(271, 301))
+    assert numbers(desk.model.default) == list(range(271, 301))
 
 
 def test_private_messages_go_back_with_their_partner_alone(desk: Desk) -> None:
@@ -142,7 +142,7 @@ def test_the_log_does_not_grow_beyond_its_bounds(
     log.answer()
     desk.type("<alt-<>")
     assert log_rows(desk)[0].startswith(f"── {FULL[:30]}")
-    room = desk.model.room
+    room = desk.model.default
     assert len(room.entries) <= 50
     assert numbers(room)[-1] == 300
     desk.type("<pageup>")
@@ -157,7 +157,7 @@ def test_read_marks_and_unread_messages_stay(desk: Desk) -> None:
     log.replay(30)
     desk.type("<focus-out>")
     log.say(3)
-    room = desk.model.room
+    room = desk.model.default
     rule, newest, fresh = room.left_off, dict(room.newest), room.fresh
     desk.type("<focus-in><alt-<>")
     log.answer()
@@ -169,7 +169,7 @@ def test_a_text_of_many_rows_stays_when_the_rules_above_it_go(desk: Desk) -> Non
     """Its last rows are at the bottom of the screen, and its first ones above the top."""
     log = EarlierLog(desk, 300)
     log.wrapped, desk.controller.size = {300}, Size(20, 12)
-    desk.model.room.clear()
+    desk.model.default.clear()
     desk.take(log.message(300))
     desk.hear("below")
     desk.type("<alt-<>")
@@ -193,7 +193,7 @@ def test_a_screen_that_was_made_larger_meanwhile(desk: Desk) -> None:
 def test_after_the_numbers_began_anew_and_the_log_was_cleared(desk: Desk) -> None:
     log = EarlierLog(desk, 300)
     log.replay(30)
-    desk.model.room.renumber()
+    desk.model.default.renumber()
     desk.type("<alt-<>")
     assert desk.asked == [], "older messages may be those that are there already"
     assert log_rows(desk)[0].startswith(f"── {ANEW} ─")
@@ -201,7 +201,7 @@ def test_after_the_numbers_began_anew_and_the_log_was_cleared(desk: Desk) -> Non
     for _ in range(2):
         desk.type("<pageup>" * 20)
         log.answer()
-    assert numbers(desk.model.room) == list(range(101, 301))
+    assert numbers(desk.model.default) == list(range(101, 301))
 
 
 def test_more_by_command(desk: Desk) -> None:
@@ -210,7 +210,7 @@ def test_more_by_command(desk: Desk) -> None:
     desk.type("/history 150<enter>")
     assert asked(desk).limit == 150
     log.answer()
-    assert numbers(desk.model.room)[0] == 821
+    assert numbers(desk.model.default)[0] == 821
     assert log_rows(desk)[-1].endswith("text 970")
 
 

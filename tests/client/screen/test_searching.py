@@ -166,7 +166,7 @@ def test_nothing_is_found_twice_when_older_messages_come(desk: Desk) -> None:
     log.answer()
     desk.type("<ctrl-r>")
     assert (current(desk), status(desk)) == (965, "2 of 3")
-    desk.controller.reading_back._fetch_older(desk.model.room, 100)
+    desk.controller.reading_back._fetch_older(desk.model.default, 100)
     log.answer()
     assert (current(desk), status(desk)) == (965, "2 of 3")
     desk.type("<ctrl-r>")
@@ -215,7 +215,7 @@ def test_what_came_to_the_log_before_the_answer_is_no_match_of_the_server(desk: 
     log = log_with(desk, 965, 500)
     desk.type("<ctrl-r>cat")
     desk.run_delayed()
-    desk.controller.reading_back._fetch_older(desk.model.room, 100)
+    desk.controller.reading_back._fetch_older(desk.model.default, 100)
     found, older = desk.asked
     for asked in (older, found):
         desk.asked = [asked]
@@ -348,7 +348,7 @@ def test_the_list_has_every_match_once_in_order(
             cats.add(log.last + 1)
             log.say()
         elif step == "fetch":
-            desk.controller.reading_back._fetch_older(desk.model.room, 100)
+            desk.controller.reading_back._fetch_older(desk.model.default, 100)
             log.answer()
             assert current(desk) == before
         else:

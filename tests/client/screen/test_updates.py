@@ -54,7 +54,7 @@ class TestTexts:
         assert bench.lines() == ["[alice]: hello"]
 
     def test_one_with_our_name_in_it(self, bench: Bench) -> None:
-        assert bench.take(text("hi Bob")) == [Alert(bench.model.room, bench.last)]  # type: ignore[arg-type]
+        assert bench.take(text("hi Bob")) == [Alert(bench.model.default, bench.last)]  # type: ignore[arg-type]
         assert isinstance(bench.last, Said)
         assert bench.last.mentions
 
@@ -64,7 +64,7 @@ class TestTexts:
     def test_a_private_one(self, bench: Bench) -> None:
         (alert,) = bench.take(text("psst", to="bob"))
         assert alert is not None
-        assert alert.view is bench.model.room
+        assert alert.view is bench.model.default
         assert bench.lines() == ["[alice -> bob]: psst"]
 
     def test_a_private_one_has_its_place_in_a_view_of_its_own(self, bench: Bench) -> None:
@@ -79,12 +79,12 @@ class TestTexts:
     def test_what_is_for_us_is_counted_apart(self, bench: Bench) -> None:
         bench.model.focus(False)
         bench.take(text(), text("bob?"), text(to="bob"))
-        assert (bench.model.room.unread, bench.model.room.calls) == (3, 2)
+        assert (bench.model.default.unread, bench.model.default.calls) == (3, 2)
 
     def test_the_name_is_kept_once(self, bench: Bench) -> None:
         for _ in range(2):
             bench.take(text(sender="".join(["ali", "ce"])))
-        first, second = bench.model.room.entries
+        first, second = bench.model.default.entries
         assert isinstance(first, Said)
         assert isinstance(second, Said)
         assert first.sender is second.sender
@@ -113,7 +113,7 @@ class TestOwnWords:
         bench.model.say(1, "hello", None, NINE)
         bench.take(text(sender="bob"), Done(1))
         assert bench.lines() == ["[bob]: hello"]
-        assert not bench.model.room.pending
+        assert not bench.model.default.pending
 
     def test_refused_ones_are_marked(self, bench: Bench) -> None:
         bench.model.say(1, "hello", "dave", NINE)
@@ -146,7 +146,7 @@ class TestOwnWords:
         bench.take(Announced(file(sender="bob"), None), TransferChanged(transfer), Done(1))
         assert bench.lines() == ["-- bob sent a file: a.txt (100 bytes)"]
         assert not bench.model.running
-        assert not bench.model.room.pending
+        assert not bench.model.default.pending
 
     def test_an_upload_of_which_nobody_knows(self, bench: Bench) -> None:
         bench.take(TransferChanged(upload(1)))
@@ -165,7 +165,7 @@ class TestPeople:
 
     def test_not_over_hours(self, bench: Bench) -> None:
         bench.take(Joined("dave", NINE), Joined("eve", NINE + timedelta(hours=2)))
-        assert len(bench.model.room.entries) == 2
+        assert len(bench.model.default.entries) == 2
 
     def test_a_user_leaves_a_private_conversation(self, bench: Bench) -> None:
         view = bench.model.query("alice")
@@ -192,7 +192,7 @@ class TestConnection:
         intake.update(Welcome("bob", NINE, ("alice", "bob"), motd="Be nice.\nOr else.\x1b"), NINE)
         assert model.is_online
         assert model.username == "bob"
-        (entry,) = model.room.entries
+        (entry,) = model.default.entries
         assert [text_of(line) for line in entry_lines(entry)] == [
             "<21:04:05> -- you are in the room as bob, with alice",
             "Be nice.",
@@ -202,7 +202,7 @@ class TestConnection:
     def test_alone(self) -> None:
         model = Model("chat.example:8080", "bob")
         ModelUpdater(model).update(Welcome("bob", NINE, ("bob",)), NINE)
-        (entry,) = model.room.entries
+        (entry,) = model.default.entries
         assert entry.search_text() == "you are in the room as bob"
 
     @pytest.mark.parametrize(

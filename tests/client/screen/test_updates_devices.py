@@ -23,10 +23,10 @@ def test_a_copy_of_another_device_looks_like_an_own_line_with_a_mark(bench: Benc
     copy = replace(text("hi", sender="bob"), elsewhere=True)
     assert bench.take(copy, replace(copy, text="/me waves", to="carol")) == [None, None]
     assert bench.lines() == ["[bob (elsewhere)]: hi", "* bob (elsewhere) -> carol waves"]
-    _, _, name, mark, *_ = entry_lines(bench.model.room.entries[0])[0]
+    _, _, name, mark, *_ = entry_lines(bench.model.default.entries[0])[0]
     assert (name.text, name.style) == ("bob", OWN_NAME)
     assert (mark.text, mark.style) == (" (elsewhere)", DIM)
-    assert bench.model.room.unread == 0
+    assert bench.model.default.unread == 0
 
 
 def test_a_file_of_another_device_is_marked(bench: Bench) -> None:
@@ -56,8 +56,8 @@ def test_what_is_read_on_another_device_is_not_unread_here(bench: Bench) -> None
     bench.take(*room, *private)
     assert shown_status(bench.model) == " [1 room] [2 alice 2]"
     bench.take(ReadElsewhere(2, NINE))
-    assert (bench.model.room.unread, bench.lines()[-1]) == (1, "[alice]: text 3")
-    assert bench.model.room.left_off == bench.model.room.end - 1
+    assert (bench.model.default.unread, bench.lines()[-1]) == (1, "[alice]: text 3")
+    assert bench.model.default.left_off == bench.model.default.end - 1
     assert bench.model.views[1].unread == 2
     bench.take(ReadElsewhere(2, NINE, "Alice"), ReadElsewhere(3, NINE))
     assert [view.unread for view in bench.model.views] == [0, 0]

@@ -47,10 +47,10 @@ def test_earlier_messages_are_marked_and_have_no_other_effect(bench: Bench) -> N
         ),
         "-- above: 2 earlier messages",
     ]
-    said, shared, _ = bench.model.room.entries
+    said, shared, _ = bench.model.default.entries
     assert {span.style for span in entry_lines(said)[0][-2:]} == {EARLIER}
     assert entry_lines(shared)[0][1].style == EARLIER
-    assert (bench.model.room.unread, bench.model.room.calls) == (0, 0)
+    assert (bench.model.default.unread, bench.model.default.calls) == (0, 0)
     assert not bench.model.attention.mentions
     assert "dora" not in bench.model.people.names
     assert "dora" in list(bench.model.speakers())  # for Tab
@@ -60,7 +60,7 @@ def test_what_is_said_after_them_counts(bench: Bench) -> None:
     bench.model.focus(False)
     _, alert = bench.take(replace(text("bob?"), replay=True), text("bob!"))
     assert alert is not None
-    assert (bench.model.room.unread, bench.model.room.calls) == (1, 1)
+    assert (bench.model.default.unread, bench.model.default.calls) == (1, 1)
     assert entry_lines(bench.last)[0][-1].style == TEXT
 
 
@@ -155,7 +155,7 @@ def test_not_every_stranger_opens_a_view(bench: Bench) -> None:
 def test_what_waited_for_a_hole_to_be_filled_counts_after_it(bench: Bench) -> None:
     bench.take(CatchUpBegan(ROOM, 1, NINE), replace(text(), seq=2, replay=True))
     bench.take(CatchUpEnded(ROOM, 1), replace(text("live"), seq=3))
-    assert bench.model.room.fresh == 1
+    assert bench.model.default.fresh == 1
 
 
 class TestPerhapsSaid:
@@ -163,11 +163,11 @@ class TestPerhapsSaid:
 
     def test_a_line_of_an_earlier_run_waits_as_it_did(self, bench: Bench) -> None:
         bench.take(LineRestored(self.LINE))
-        assert [pending.tag for pending in bench.model.room.pending] == ["n1"]
+        assert [pending.tag for pending in bench.model.default.pending] == ["n1"]
 
     def test_a_line_that_was_perhaps_said_is_marked(self, bench: Bench) -> None:
         bench.take(LineRestored(self.LINE), Doubted(self.LINE, "The server began anew.", 1))
-        assert not bench.model.room.pending
+        assert not bench.model.default.pending
         assert bench.lines() == [
             "[bob]: buy milk",
             "perhaps said: The server began anew. /again 1 says it again, /drop 1 drops it",

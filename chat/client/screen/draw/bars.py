@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from operator import itemgetter
+
 from chat.client.frontends.wording import UNCONFIRMED
 from chat.client.screen.input.keys import Action
 from chat.client.screen.input.own_keys import USUAL_KEYS, OwnKeys
-from chat.client.screen.model.model import Model
+from chat.client.screen.model.model import DEFAULT_NAME, Model
+from chat.client.screen.model.rooms import ANNOUNCEMENTS, CLOSED, NOT_INSIDE, room_sign
 from chat.client.screen.model.search import Search, ServerState
 from chat.client.screen.model.views import Page, View
 from chat.client.screen.text.cells import cells, elide
 from chat.client.screen.text.spans import Row, Span, clip_row, fill_row, row_width
-from chat.client.screen.text.styles import STATUS, STATUS_ACTIVE, STATUS_ALERT, TITLE
+from chat.client.screen.text.styles import STATUS, STATUS_ACTIVE, STATUS_ALERT, TITLE, TOPIC
 from chat.sanitize import sanitize
 
 _SEPARATOR = " │ "
 # How the list of views becomes shorter, step by step: the longest name in cells, and whether only the view that is
 # shown and those with unread messages keep their names.
 _SHORTENINGS = ((20, False), (10, False), (10, True), (5, True), (3, True))
+# Views whose numbers are all shown, however narrow the screen is.
+_FEW = 9
+_OTHERS = Span("[…]", STATUS)
 
 
 def title_line(model: Model, width: int, keys: OwnKeys = USUAL_KEYS) -> Row:
@@ -26,10 +33,9 @@ def title_line(model: Model, width: int, keys: OwnKeys = USUAL_KEYS) -> Row:
     """
     if model.page is not None:
         return _title_of_page(model.page, width, keys)
-    peer = model.current.peer
-    where = model.address if peer is None else f"{sanitize(peer)} alone, at {model.address}"
     name = sanitize(model.username) if model.is_named else ""
-    count = f"{len(model.people)} here" if model.people.are_complete else ""
+    where, here = _place(model), model.count_here
+    count = "" if here is None else f"{here} here"
     secrecy = {True: "encrypted", False: "not encrypted", None: ""}[model.encrypted]
     # The least important part goes first.
     choices = ((where, name, count, secrecy), (where, name, secrecy), (where, name))
@@ -37,6 +43,27 @@ def title_line(model: Model, width: int, keys: OwnKeys = USUAL_KEYS) -> Row:
     # Two cells for the blanks at both ends.
     text = next((text for text in texts if cells(text) + 2 <= width), where)
     return fill_row([Span(elide(f" {text}", width), TITLE)], width, TITLE)
+
+
+def _place(model: Model) -> str:
+    """Return where the user is: the room or the other user, and the address of the server."""
+    view, at = model.current, model.address
+    if view.peer is not None:
+        return f"{sanitize(view.peer)} alone, at {at}"
+    room = view.room
+    if room is None or room.name is None:
+        return at
+    kinds = {CLOSED: ", closed", ANNOUNCEMENTS: ", announcements", NOT_INSIDE: ", not joined"}
+    return f"{sanitize(room.name)}{kinds.get(room_sign(room), '')}, at {at}"
+
+
+def topic_line(model: Model, width: int) -> Row | None:
+    """Return the topic of the room that is shown; None if there is none."""
+    room = model.current.room
+    if model.page is not None or room is None or not room.topic:
+        return None
+    words = " ".join(sanitize(" ".join(room.topic.split())).split())
+    return fill_row([Span(elide(f" {words}", width), TOPIC)], width, TOPIC)
 
 
 def _title_of_page(page: Page, width: int, keys: OwnKeys) -> Row:
@@ -50,15 +77,20 @@ def _title_of_page(page: Page, width: int, keys: OwnKeys) -> Row:
     return fill_row([Span(elide(f" {_SEPARATOR.join(parts)}", width), TITLE)], width, TITLE)
 
 
-def status_line(model: Model, width: int, keys: OwnKeys = USUAL_KEYS) -> Row:
-    """Return the status line, the most urgent part first. The open views are always in it."""
+def status_line(
+    model: Model, width: int, keys: OwnKeys = USUAL_KEYS, *, lists_views: bool = True
+) -> Row:
+    """Return the status line, the most urgent part first.
+
+    ``lists_views``: all open views are in it, rather than the one that is shown.
+    """
     urgent = _connection(model)
     further = [*_search(model), *_below(model), *_leaving(model, keys)]
     taken = sum(cells(_SEPARATOR + part.text) for part in (*urgent, *further))
     row: Row = []
     for part in (
         *([span] for span in urgent),
-        _views(model, width - taken - 1),
+        _views(model, width - taken - 1, only_shown=not lists_views),
         *([span] for span in (*further, *_transfers(model))),
     ):
         row += [Span(_SEPARATOR if row else " ", STATUS), *part]
@@ -150,34 +182,57 @@ def _refusal(search: Search) -> str:
     return "" if search.refusal is None else f"; {sanitize(search.refusal)}"
 
 
-def _views(model: Model, width: int) -> Row:
+def _views(model: Model, width: int, *, only_shown: bool) -> Row:
     """Return all open views, such as ``[1 room] [2 bob 3]``; shortened if they are wider than ``width``."""
-    row: Row = []
+    views = [*enumerate(model.views, 1)]
+    if only_shown:
+        views = [pair for pair in views if pair[1] is model.shown]
+    page = [] if model.page is None else [Span(f"[{model.page.title}]", STATUS_ACTIVE)]
+    spans: Row = []
     for longest, is_brief in _SHORTENINGS:
-        row = []
-        for number, view in enumerate(model.views, 1):
-            row += [*_between(row), _view(model, number, view, longest, is_brief)]
-        if model.page is not None:
-            row += [*_between(row), Span(f"[{model.page.title}]", STATUS_ACTIVE)]
-        if row_width(row) <= width:
+        spans = [_view(model, number, view, longest, is_brief) for number, view in views] + page
+        if _width(spans) <= width:
+            return _apart(spans)
+    if len(views) <= _FEW:
+        return _apart(spans)
+    # So many that their numbers alone are too wide: the one that is shown, and what is for the user, come first.
+    urgent = sorted(
+        (pair for pair in views if pair[1].badge.unread and pair[1] is not model.shown),
+        key=lambda pair: (not pair[1].badge.calls, pair[0]),
+    )
+    chosen = [pair for pair in views if pair[1] is model.shown]
+    for pair in urgent:
+        spans = [_view(model, *each, longest, is_brief) for each in (*chosen, pair)] + page
+        if _width([*spans, _OTHERS]) > width:
             break
+        chosen.append(pair)
+    spans = [_view(model, *each, longest, is_brief) for each in sorted(chosen, key=itemgetter(0))]
+    return _apart([*spans, _OTHERS, *page])
+
+
+def _width(spans: Sequence[Span]) -> int:
+    return sum(cells(span.text) + 1 for span in spans) - 1
+
+
+def _apart(spans: Iterable[Span]) -> Row:
+    """Return spans with a blank between each two."""
+    row: Row = []
+    for span in spans:
+        row += [Span(" ", STATUS), span] if row else [span]
     return row
 
 
-def _between(row: Row) -> Row:
-    return [Span(" ", STATUS)] if row else []
-
-
 def _view(model: Model, number: int, view: View, longest: int, is_brief: bool) -> Span:
-    name = "room" if view.peer is None else elide(sanitize(view.peer), longest)
-    if (
-        view is model.shown
-    ):  # unread messages in it are below what is shown, which the status line says
+    longest = max(longest, cells(DEFAULT_NAME)) if view is model.default else longest
+    name = elide(sanitize(model.name_of(view)), longest)
+    # Unread messages in what is shown are below it, which the status line says.
+    if view is model.shown:
         return Span(f"[{number} {name}]", STATUS_ACTIVE)
-    words = f"{number}" if is_brief and not view.unread else f"{number} {name}"
-    if view.unread:
-        words += f" {view.unread}"
-    return Span(f"[{words}]", STATUS_ALERT if view.calls else STATUS)
+    unread, calls = view.badge
+    words = f"{number}" if is_brief and not unread else f"{number} {name}"
+    if unread:
+        words += f" {unread}"
+    return Span(f"[{words}]", STATUS_ALERT if calls else STATUS)
 
 
 def _transfers(model: Model) -> list[Span]:

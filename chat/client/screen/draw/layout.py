@@ -3,13 +3,15 @@
 ::
 
     title
-    log ........................... names
-    log ........................... names
+    topic, if the room has one
+    views | log ........................... names
+    views | log ........................... names
     candidates of Tab, while there are several; or the places of the switcher
     status
     input
 
-On a small screen the names go first, then the title, then the status, and at last the log: the input is always shown.
+On a small screen the views and names go first, then the topic, the title, the status, and at last the log: the input is
+always shown.
 The functions only read the model, except for ``scroll_*``, which move in what it shows.
 """
 
@@ -17,38 +19,29 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from chat.client.attention.names import folded
 from chat.client.screen.draw.bare import fitting
-from chat.client.screen.draw.bars import status_line, title_line
+from chat.client.screen.draw.bars import status_line, title_line, topic_line
 from chat.client.screen.draw.candidate_rows import candidate_rows
 from chat.client.screen.draw.log_pane import LogPane
+from chat.client.screen.draw.names_column import names_rows, names_width
+from chat.client.screen.draw.sidebar import Sidebar, sidebar_width
 from chat.client.screen.draw.switcher_rows import switcher_rows
 from chat.client.screen.draw.welcome import welcome_rows
 from chat.client.screen.draw.window_title import window_title
 from chat.client.screen.input.own_keys import USUAL_KEYS, OwnKeys
 from chat.client.screen.markup.code_colours import CodeColours
 from chat.client.screen.model.model import Model
+from chat.client.screen.model.rooms import Membership
 from chat.client.screen.text.cells import cells, elide
 from chat.client.screen.text.input_rows import lay_out
 from chat.client.screen.text.spans import Row, Span, fill_row, row_width, text_of
-from chat.client.screen.text.styles import (
-    DIM,
-    INPUT,
-    NAMES,
-    OWN_NAME,
-    PROMPT,
-    TEXT,
-    name_style,
-)
+from chat.client.screen.text.styles import INPUT, PROMPT, TEXT
 from chat.sanitize import sanitize
 
-# Columns: the most for the names, and the fewest for the log beside them.
-_MAX_NAMES_WIDTH = 20
-_MIN_LOG_WIDTH = 30
-# Columns before each name: the border, and the sign of a moderator or a registered user.
-_BESIDE_NAME = 2
 # Columns for the answer to a question. The question must be readable; "y" is enough of an answer.
 _MIN_ANSWER_WIDTH = 4
+# Rows of the screen from which on the topic has one.
+_MIN_ROWS_WITH_TOPIC = 8
 # Rows of the switcher.
 MAX_PLACES = 10
 
@@ -98,6 +91,7 @@ class Renderer:
     def __init__(self, keys: OwnKeys = USUAL_KEYS, colours: CodeColours | None = None) -> None:
         self._keys = keys
         self._log = LogPane(colours)
+        self._sidebar = Sidebar()
 
     def forget(self) -> None:
         """Wrap every row again, because the time zone or the colours of code have changed."""
@@ -179,7 +173,8 @@ class Renderer:
         """Prepare the log pane, and return the height of the log."""
         title, status = _bars(model, size, self._keys)
         height = size.rows - len(title) - len(status) - len(_input(model, size).rows)
-        self._prepare(model, log_width(model, size.columns), size.columns)
+        left = sidebar_width(model, size.columns)
+        self._prepare(model, log_width(model, size.columns), size.columns - left)
         return max(0, height)
 
     def _prepare(self, model: Model, width: int, columns: int) -> None:
@@ -197,22 +192,26 @@ class Renderer:
         )
 
     def _middle(self, model: Model, columns: int, height: int) -> list[Row]:
-        """Return the rows of the log, with the names beside it."""
-        names_width = _names_width(model, columns)
-        width = columns - names_width
-        self._prepare(model, width, columns)
+        """Return the rows of the log, with the views and the names beside it."""
+        left = sidebar_width(model, columns)
+        right = names_width(model, columns - left)
+        width = columns - left - right
+        self._prepare(model, width, columns - left)
         rows = self._log.rows(model.shown, height)
         if model.page is None:
             rows += welcome_rows(model, width, height - len(rows), self._keys)
         rows += [[] for _ in range(height - len(rows))]
-        if not names_width:
+        if right:
+            names = names_rows(model, right, height)
+            # A row of a long address covers the names: it must not be cut, nor end with a name when it is selected.
+            rows = [
+                row if _covers_names(row, width) else fill_row(row, width, TEXT) + beside
+                for row, beside in zip(rows, names, strict=True)
+            ]
+        if not left:
             return rows
-        names = _names(model, names_width, height)
-        # A row of a long address covers the names: it must not be cut, nor end with a name when it is selected.
-        return [
-            row if _covers_names(row, width) else fill_row(row, width, TEXT) + beside
-            for row, beside in zip(rows, names, strict=True)
-        ]
+        views = self._sidebar.rows(model, left, height)
+        return [beside + row for beside, row in zip(views, rows, strict=True)]
 
 
 def input_width(model: Model, size: Size) -> int:
@@ -221,14 +220,21 @@ def input_width(model: Model, size: Size) -> int:
 
 
 def log_width(model: Model, columns: int) -> int:
-    """Return how many of the ``columns`` the names leave for the log."""
-    return columns - _names_width(model, columns)
+    """Return how many of the ``columns`` the sidebar and the names leave for the log."""
+    columns -= sidebar_width(model, columns)
+    return columns - names_width(model, columns)
 
 
 def _bars(model: Model, size: Size, keys: OwnKeys) -> tuple[list[Row], list[Row]]:
     """Return the title, and the candidates of Tab or the switcher with the status, each only if there is room."""
     title = [title_line(model, size.columns, keys)] if size.rows >= 4 else []
-    status = [status_line(model, size.columns, keys)] if size.rows >= 3 else []
+    topic = topic_line(model, size.columns) if size.rows >= _MIN_ROWS_WITH_TOPIC else None
+    if topic is not None:
+        title.append(topic)
+    has_list = sidebar_width(model, size.columns) == 0
+    status = (
+        [status_line(model, size.columns, keys, lists_views=has_list)] if size.rows >= 3 else []
+    )
     # At most a third of the screen, so that the log stays in sight. A user who goes elsewhere has less need of it.
     lists = [
         *candidate_rows(model.candidates, size.columns, size.rows // 3 - 1),
@@ -255,47 +261,22 @@ def _input(model: Model, size: Size) -> InputPane:
 
 
 def _prompt(model: Model, columns: int) -> str:
-    """Return the prompt: the question, or the recipient of a private view.
+    """Return the prompt: the question, the recipient of a private view, or that nothing can be said here.
 
     A user must see that a message is private, but half of the screen is enough for it.
     """
-    question, peer = model.question, model.current.peer
+    question, view = model.question, model.current
     if question is not None:
         return elide(sanitize(question.prompt), max(columns // 2, columns - _MIN_ANSWER_WIDTH))
-    words = f"to {sanitize(peer)} alone: " if peer is not None else ""
+    words = ""
+    if view.peer is not None:
+        words = f"to {sanitize(view.peer)} alone: "
+    elif view.room is not None and view.room.membership is Membership.OUTSIDE:
+        words = f"not in {sanitize(model.name_of(view))}: "
     return elide(words, columns // 2)
-
-
-def _names_width(model: Model, columns: int) -> int:
-    if not model.shows_names or model.page is not None or columns < _MIN_LOG_WIDTH + 8:
-        return 0
-    longest = model.people.most(_name_cells)
-    return min(longest + _BESIDE_NAME, _MAX_NAMES_WIDTH, columns - _MIN_LOG_WIDTH)
-
-
-def _name_cells(name: str) -> int:
-    return cells(sanitize(name))
 
 
 def _covers_names(row: Row, width: int) -> bool:
     """Return whether ``row`` is a piece of an address that is wider than the log, or that would touch the column."""
     row_cells = row_width(row)
     return row_cells > width or (row_cells == width and " " not in text_of(row))
-
-
-def _names(model: Model, width: int, height: int) -> list[Row]:
-    """Return the names of the users here, in ``height`` rows of ``width`` cells."""
-    everyone = model.people.in_order()
-    # One row is left for the number of names that do not fit.
-    shown = everyone if len(everyone) <= height else everyone[: max(0, height - 1)]
-    rows: list[Row] = []
-    for name in shown:
-        own = folded(name) == folded(model.username)
-        style = OWN_NAME if own else name_style(name)
-        sign = Span(f"│{model.people.sign_of(name)}", DIM)
-        rows.append([sign, Span(elide(sanitize(name), width - _BESIDE_NAME), style)])
-    left_out = len(everyone) - len(shown)
-    if left_out and height > 0:
-        rows.append([Span("│ ", DIM), Span(elide(f"… {left_out} more", width - 2), DIM)])
-    rows += [[Span("│ ", DIM)] for _ in range(height - len(rows))]
-    return [fill_row(row, width, NAMES) for row in rows]

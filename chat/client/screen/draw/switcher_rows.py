@@ -41,8 +41,10 @@ def _row(switcher: Switcher, destination: Destination, *, is_chosen: bool) -> Ro
         Span(f"{'' if number is None else number:>2} {destination.sign}", DIM),
         *_name(switcher, destination, is_chosen=is_chosen),
     ]
-    if view is not None and view.unread:
-        row += [Span("  "), Span(f"{view.unread} new", MENTION if view.calls else DIM)]
+    if view is not None and view.badge.unread:
+        row += [Span("  "), Span(f"{view.badge.unread} new", MENTION if view.badge.calls else DIM)]
+    if destination.is_room:
+        row += [Span("  "), Span("not joined", DIM)]
     return row
 
 

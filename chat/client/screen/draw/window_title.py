@@ -16,8 +16,8 @@ def window_title(model: Model) -> str:
 
     The number is that of the unread messages in all views.
     """
-    unread = sum(view.unread for view in model.views)
-    calls = any(view.calls for view in model.views)
+    badges = [view.badge for view in model.views]
+    unread, calls = sum(each.unread for each in badges), any(each.calls for each in badges)
     shown = f"{_MAX_COUNT}+" if unread > _MAX_COUNT else str(unread)
     count = f"({shown}{'!' if calls else ''}) " if unread else ""
     return elide(count + sanitize(model.address), _MAX_CELLS)

@@ -100,6 +100,8 @@ class Action(Enum):
     SEARCH = "search"
     VIEW = "view"
     NEXT_UNREAD = "next-unread"
+    VIEW_ABOVE = "view-above"
+    VIEW_BELOW = "view-below"
     SWITCH = "switch"
     REDRAW = "redraw"
     SUSPEND = "suspend"
@@ -191,7 +193,11 @@ BINDINGS: tuple[Binding, ...] = (
     Binding(
         ("<alt-a>",), Action.NEXT_UNREAD, "to the next view with unread messages", KeyContext.VIEWS
     ),
-    Binding(("<alt-k>",), Action.SWITCH, "to a view or a user by any letters", KeyContext.VIEWS),
+    Binding(("<alt-up>",), Action.VIEW_ABOVE, "to the view above in the list", KeyContext.VIEWS),
+    Binding(("<alt-down>",), Action.VIEW_BELOW, "to the view below in the list", KeyContext.VIEWS),
+    Binding(
+        ("<alt-k>",), Action.SWITCH, "to a room, a view or a user by any letters", KeyContext.VIEWS
+    ),
     Binding(
         ("<alt-c>",), Action.BARE, "the log alone, to copy by mouse; or back", KeyContext.VIEWS
     ),

@@ -26,7 +26,7 @@ class Excerpt(Page):
         self.has_newer = True
         self.ends_with: int | None = None
         super().__init__(title, entries)
-        self.peer = log.peer
+        self.peer, self.room = log.peer, log.room
 
     def append(self, entry: Entry, *, is_new: bool = False, missed: bool = False) -> None:
         """Add a newer entry. It was said long ago, so it is not new, whatever the arguments say."""

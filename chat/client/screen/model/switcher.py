@@ -15,15 +15,16 @@ _MAX_LETTERS = 40
 
 
 class Destination(NamedTuple):
-    """Hold a place to go to: the view ``number``, or a user without a view.
+    """Hold a place to go to: the view ``number``, a user without a view, or a room that the user is not in.
 
-    ``sign`` tells moderators and registered users.
+    ``sign`` tells kinds of rooms, moderators and registered users.
     """
 
     name: str
     view: View | None = None
     number: int | None = None
     sign: str = " "
+    is_room: bool = False
 
 
 class Switcher:

@@ -1,4 +1,4 @@
-"""Hold a view: the log of the room or of a private conversation, or a page, and what its reader has seen.
+"""Hold a view: the log of a room or of a private conversation, or a page, and what its reader has seen.
 
 Entries are numbered from 0; older ones that the reader fetches have negative numbers. The oldest are dropped; the
 numbers of the others stay. Pending messages stand below all entries, under the numbers that follow.
@@ -13,9 +13,11 @@ from itertools import islice
 from typing import NamedTuple
 
 from chat.client.attention.names import folded
+from chat.client.attention.notify import NotifyMode
 from chat.client.attention.read_marks import ReadUpTo
 from chat.client.conversation.ui_events import Tag
 from chat.client.screen.model.entries import Entry, Pending, is_own, log_of, peer_of
+from chat.client.screen.model.rooms import ShownRoom
 
 MAX_ENTRIES = 50_000
 # In characters: fifty thousand texts of 64 KiB each would take 3 GiB.
@@ -39,10 +41,21 @@ class Draft(NamedTuple):
     cursor: int = 0
 
 
+class Badge(NamedTuple):
+    """Count the unread messages of a view that are worth a look, and those of them that are for the user."""
+
+    unread: int = 0
+    calls: int = 0
+
+
+_SILENT = Badge()
+
+
 class View:
     """Hold one log.
 
-    ``peer`` is the other user of a private conversation; None for the room. ``anchor`` is the row at the bottom of the
+    ``peer`` is the other user of a private conversation; None otherwise. ``room`` is the room whose log this is; None
+    for a private conversation. ``anchor`` is the row at the bottom of the
     screen; None means the last row, and to follow new entries. ``unread`` counts messages that came while the view was
     not on the screen, ``calls`` those of them that are for the user (a mention, a private message).
 
@@ -74,12 +87,14 @@ class View:
         "peer",
         "pending",
         "reached",
+        "room",
         "since",
         "unread",
     )
 
-    def __init__(self, peer: str | None = None) -> None:
+    def __init__(self, peer: str | None = None, room: ShownRoom | None = None) -> None:
         self.peer = peer
+        self.room = room
         self.entries: deque[Entry] = deque()
         self.first = 0
         self.pending: list[Pending] = []
@@ -100,6 +115,18 @@ class View:
         self._numbered_from: int | None = None
         self._weight = 0
         self._is_shown = False
+
+    @property
+    def room_name(self) -> str | None:
+        """Return the name of the room; None for the default room, and for a private conversation."""
+        return None if self.room is None else self.room.name
+
+    @property
+    def badge(self) -> Badge:
+        """Return what to show beside the name of the view while another one is shown."""
+        if self.room is not None and self.room.notify is NotifyMode.NONE:
+            return _SILENT
+        return Badge(self.unread, self.calls)
 
     @property
     def end(self) -> int:
@@ -204,7 +231,8 @@ class View:
         log = log_of(entry)
         newest = self.newest.get(log)
         if newest is None or newest.seq < seq:
-            self.newest[log] = ReadUpTo(seq, peer_of(entry))
+            peer = peer_of(entry)
+            self.newest[log] = ReadUpTo(seq, peer, self.room_name if peer is None else None)
 
     def begin_absence(self, first: int, since: datetime | None = None) -> None:
         """Place the rule before the entry ``first``; leave it where it is while older messages are unread."""

@@ -170,7 +170,13 @@ class ReadingBack:
         if search is None and any(fetch.view is view for fetch in self._asked.values()):
             return
         request = replace(
-            FetchEarlier(view.peer is not None, view.peer, limit=PAGE, epoch=self._model.epoch),
+            FetchEarlier(
+                view.peer is not None,
+                view.peer,
+                limit=PAGE,
+                epoch=self._model.epoch,
+                room=view.room_name,
+            ),
             **place,
         )
         tag = f"earlier {next(self._tags)}"

@@ -16,6 +16,7 @@ from chat.client.screen.model.views import Page, View
 from chat.client.screen.reading.earlier_entries import found_entries
 from chat.client.screen.reading.reading_back import ReadingBack
 from chat.protocol.commands import MAX_FOUND
+from chat.structs import replace
 
 # Seconds without a key before the server is asked for what has been typed.
 TYPING_PAUSE = 0.3
@@ -121,6 +122,7 @@ class Searcher:
             before=search.view.oldest() if before is None else before,
             limit=MAX_FOUND,
         )
+        request = replace(request, room=search.view.room_name)
         search.server = ServerState.ASKED
         tag = f"search {next(self._tags)}"
         self._asked[tag] = search, search.results

@@ -45,7 +45,12 @@ TITLE = "title"
 STATUS = "status"
 STATUS_ALERT = "status-alert"  # in the status line: no connection, or messages for the user
 STATUS_ACTIVE = "status-active"  # in the status line: the view that is shown
+TOPIC = "topic"  # below the title
 NAMES = "names"
+SIDEBAR = "sidebar"
+SIDEBAR_ACTIVE = "sidebar-active"  # the current view
+SIDEBAR_ALERT = "sidebar-alert"  # with messages for the user
+SIDEBAR_UNREAD = "sidebar-unread"
 PROMPT = "prompt"
 INPUT = "input"
 # Markup in texts, over the style of the text.
@@ -139,7 +144,12 @@ LOOKS: dict[str, Appearance] = {
     STATUS: Appearance(reverse=True),
     STATUS_ALERT: Appearance(bold=True, reverse=True),
     STATUS_ACTIVE: Appearance(bold=True),
+    TOPIC: Appearance(italic=True),
     NAMES: Appearance(),
+    SIDEBAR: Appearance(),
+    SIDEBAR_ACTIVE: Appearance(reverse=True),
+    SIDEBAR_ALERT: Appearance(160, _RED, bold=True),
+    SIDEBAR_UNREAD: Appearance(bold=True),
     PROMPT: Appearance(133, _MAGENTA, bold=True),
     INPUT: Appearance(),
     MARKER: Appearance(dim=True),

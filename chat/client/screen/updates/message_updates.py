@@ -7,6 +7,7 @@ from datetime import datetime
 from sys import intern
 from typing import Any, NamedTuple
 
+from chat.client.attention.notify import NotifyMode
 from chat.client.attention.read_marks import ReadUpTo
 from chat.client.connection.events import Attachment, ReadElsewhere, Text
 from chat.client.conversation.ui_events import Announced, Doubted, DoubtSettled, OtherAccount
@@ -28,7 +29,7 @@ from chat.client.screen.model.entries import Doubtful, Remark, Said, Shared, pee
 from chat.client.screen.model.model import Model
 from chat.client.screen.model.views import View
 from chat.client.screen.text.styles import DIM, ERROR
-from chat.client.state.places import MAILBOX, ROOM, LogKey
+from chat.client.state.places import MAILBOX, LogKey, log_of
 
 # Views that missed private messages may open by themselves, with the room: as many as have a key. Further messages
 # stand in the room's log.
@@ -36,7 +37,7 @@ MAX_VIEWS_OPENED = 9
 
 
 class Alert(NamedTuple):
-    """Point to a message for the user: it mentions them, or it is private."""
+    """Point to a message that rings: it mentions the user, it is private, or the user hears of all in its room."""
 
     view: View
     entry: Said | Shared
@@ -71,16 +72,18 @@ class MessageUpdater:
         if not event.own and sender in model.attention.ignored:
             return None
         if event.replay:
-            self._append_earlier(self._earlier_text(event, sender))
+            self._append_earlier(self._earlier_text(event, sender), event.room)
             return None
-        # An original server does not tell who was there before: users are found as they speak.
-        if sender not in model.people.names:
-            model.people.add(sender)
-        model.attention.presence.spoke(sender, event.timestamp)
         own, to, text = event.own, event.to, event.text
+        view = model.view_with(None if to is None else to if own else sender, event.room)
+        # An original server does not tell who was there before: users are found as they speak.
+        people = (view.room or model.default_room).people
+        if sender not in people.names:
+            people.add(sender)
+        model.attention.presence.spoke(sender, event.timestamp)
         if own:
             model.is_unconfirmed = False
-        mentions = not own and model.attention.hear(event.timestamp, sender, text, to)
+        mentions = not own and model.attention.hear(event.timestamp, sender, text, to, event.room)
         said = Said(
             event.timestamp,
             sender,
@@ -92,20 +95,18 @@ class MessageUpdater:
             elsewhere=event.elsewhere,
             waits=event.waiting,
         )
-        view = model.room if to is None else model.view_with(to if own else sender)
         view.append(said, is_new=not own)
-        return Alert(view, said) if said.calls else None
+        return _alert(view, said)
 
     def _earlier_text(self, event: Text, sender: str) -> Said:
         words = REMOVED if event.purged else event.text
         peer = None if event.to is None else event.to if event.own else sender
-        log = ROOM if peer is None else MAILBOX
-        is_new = self._is_new(log, peer, event.seq)
+        is_new = self._is_new(peer, event.room, event.seq)
         # A mention that the user has missed is marked, and listed once, but it rings no more.
         mentions = (
             is_new
             and not event.own
-            and self._model.attention.hear(event.timestamp, sender, words, event.to)
+            and self._model.attention.hear(event.timestamp, sender, words, event.to, event.room)
         )
         return Said(
             event.timestamp,
@@ -140,27 +141,27 @@ class MessageUpdater:
             attachment.waiting,
         )
         if attachment.replay:
-            self._append_earlier(shared)
+            self._append_earlier(shared, attachment.room)
             return None
-        model.people.add(sender)
+        view = model.view_with(peer_of(shared), attachment.room)
+        (view.room or model.default_room).people.add(sender)
         model.attention.presence.spoke(sender, attachment.timestamp)
-        view = model.view_with(peer_of(shared))
         view.append(shared, is_new=not own)
-        return Alert(view, shared) if shared.calls else None
+        return _alert(view, shared)
 
     def _is_new_attachment(self, attachment: Attachment) -> bool:
         to, sender = attachment.to, attachment.sender
         peer = None if to is None else to if attachment.own else sender
-        return self._is_new(ROOM if peer is None else MAILBOX, peer, attachment.seq)
+        return self._is_new(peer, attachment.room, attachment.seq)
 
-    def _append_earlier(self, entry: Said | Shared) -> None:
+    def _append_earlier(self, entry: Said | Shared, room: str | None) -> None:
         """Show a message that was said before. It rings for nobody, and its sender may be gone."""
-        log = MAILBOX if entry.to is not None else ROOM
         peer = peer_of(entry)
-        if not self._is_new(log, peer, entry.seq):
-            self._model.view_with(peer).append(entry, is_new=False)
+        log = log_of(peer, room)
+        if not self._is_new(peer, room, entry.seq):
+            self._model.view_with(peer, room).append(entry, is_new=False)
             return
-        view = self._view_of_missed(peer, own=entry.own)
+        view = self._view_of_missed(peer, room, own=entry.own)
         if id(view) not in self._begun:
             self._begun.add(id(view))
             # With older messages above the rule, the last of them tells the time.
@@ -170,17 +171,17 @@ class MessageUpdater:
             view.since = self._since.get(log)
         view.append(entry, is_new=not entry.own, missed=True)
 
-    def _is_new(self, log: LogKey, peer: str | None, seq: int | None) -> bool:
+    def _is_new(self, peer: str | None, room: str | None, seq: int | None) -> bool:
         """Return whether the user has not seen an earlier message: neither here nor, as far as known, elsewhere."""
-        read = self._model.attention.read_marks.of(peer)
+        read = self._model.attention.read_marks.of(peer, room)
         if read is None or seq is None:
-            return self._since.get(log) is not None
+            return self._since.get(log_of(peer, room)) is not None
         return seq > read
 
-    def _view_of_missed(self, peer: str | None, *, own: bool) -> View:
+    def _view_of_missed(self, peer: str | None, room: str | None, *, own: bool) -> View:
         model = self._model
-        if peer is None or own or len(model.views) >= MAX_VIEWS_OPENED:
-            return model.view_with(peer)
+        if peer is None or own or model.private_views + 1 >= MAX_VIEWS_OPENED:
+            return model.view_with(peer, room)
         return model.open_view(peer)
 
     def leave(self) -> None:
@@ -193,22 +194,23 @@ class MessageUpdater:
 
     def _ended(self, event: CatchUpEnded, now: datetime) -> None:
         since = self._since.pop(event.log, None)
-        if event.shown and event.log == ROOM:
-            self._tell(now, f"above: {earlier_words(event.shown, since, now)}")
+        if event.shown and event.log != MAILBOX:
+            words = f"above: {earlier_words(event.shown, since, now)}"
+            self._model.log_view(event.log).append(Remark(now, (words,), DIM))
 
     def _missing(self, event: MissingMessages, now: datetime) -> None:
-        self._tell(now, missing_line(event))
+        self._model.log_view(event.log).append(Remark(now, (missing_line(event),), DIM))
 
     def _restored(self, event: LineRestored, now: datetime) -> None:
         line = event.line
-        self._model.say(line.nonce, line.text, line.to, line.sent_at)
+        self._model.say(line.nonce, line.text, line.to, line.sent_at, line.room)
 
     def _doubted(self, event: Doubted, now: datetime) -> None:
         line, model = event.line, self._model
         # On its way until now: as the user typed it, or as a former run of the client left it.
         for view in model.views:
             _ = view.pop_pending(event.tag) or view.pop_pending(line.nonce)
-        model.view_with(line.to).append(Doubtful(event, model.username))
+        model.view_with(line.to, line.room).append(Doubtful(event, model.username))
 
     def _settled(self, event: DoubtSettled, now: datetime) -> None:
         for view in self._model.views:
@@ -223,13 +225,29 @@ class MessageUpdater:
             model.view_with(name).append(Remark(now, (other_account_line(name),), ERROR))
 
     def _read_elsewhere(self, event: ReadElsewhere, now: datetime) -> None:
+        mark = ReadUpTo(event.seq, event.partner, event.room)
+        if event.partner is None:
+            view = self._model.room_view(event.room)
+            if view is not None:
+                view.read_elsewhere(mark)
+            return
+        # Private messages stand in a view of their own, or in the default room's.
         for view in self._model.views:
-            view.read_elsewhere(ReadUpTo(event.seq, event.partner))
+            if view.room is None or view is self._model.default:
+                view.read_elsewhere(mark)
 
     def _renumbered(self, event: Renumbered, now: datetime) -> None:
+        renumbered = self._model.log_view(event.log)
         for view in self._model.views:
-            view.renumber()
-        self._tell(now, RENUMBERED)
+            # The default room's log, and that of private messages, begin anew together.
+            if view is renumbered or (renumbered is self._model.default and view.room is None):
+                view.renumber()
+        renumbered.append(Remark(now, (RENUMBERED,), DIM))
 
-    def _tell(self, moment: datetime, *lines: str) -> None:
-        self._model.room.append(Remark(moment, lines, DIM))
+
+def _alert(view: View, entry: Said | Shared) -> Alert | None:
+    """Return the alert about a new message, if it should ring."""
+    mode = NotifyMode.MENTIONS if view.room is None else view.room.notify
+    if entry.own or mode is NotifyMode.NONE:
+        return None
+    return Alert(view, entry) if entry.calls or mode is NotifyMode.ALL else None

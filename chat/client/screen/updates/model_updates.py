@@ -58,6 +58,7 @@ from chat.client.screen.model.model import Model
 from chat.client.screen.model.views import View
 from chat.client.screen.text.styles import DIM, ERROR, TEXT
 from chat.client.screen.updates.message_updates import Alert, MessageUpdater
+from chat.client.screen.updates.room_updates import RoomUpdater
 from chat.protocol.notices import NoticeCode
 from chat.sanitize import lines_of
 
@@ -73,6 +74,7 @@ class ModelUpdater:
     def __init__(self, model: Model) -> None:
         self._model = model
         self._messages = MessageUpdater(model)
+        self._rooms = RoomUpdater(model)
         self._lost_at: datetime | None = None
         self._trouble = ""  # the last sentence shown about the connection
         self._attempt: Remark | None = None  # the last one about an attempt that the user made
@@ -100,6 +102,7 @@ class ModelUpdater:
             MentionList: lambda event, now: self._model.remark(now, *mention_lines(event.mentions)),
             Told: lambda event, now: self._model.remark(now, *event.lines),
             **self._messages.takers,
+            **self._rooms.takers,
         }
 
     def update(self, event: UiEvent, now: datetime) -> Alert | None:
@@ -110,17 +113,29 @@ class ModelUpdater:
         return self._takers[type(event)](event, now)
 
     def _joined(self, event: Joined, now: datetime) -> None:
-        people = self._model.people
-        people.add(event.username)
-        people.mark(event.username, registered=event.registered, moderator=event.moderator)
-        self._move(Step(event.timestamp, event.username, joined=True))
+        view = self._model.room_view(event.room)
+        if view is None or view.room is None:
+            return
+        room = view.room
+        room.people.add(event.username)
+        if room.here is not None:
+            room.here += 1
+        if event.room is None:
+            room.people.mark(event.username, registered=event.registered, moderator=event.moderator)
+        self._move(Step(event.timestamp, event.username, joined=True), view)
 
     def _left(self, event: Left, now: datetime) -> None:
-        self._model.people.remove(event.username)
-        self._move(Step(event.timestamp, event.username, joined=False, reason=event.reason))
+        view = self._model.room_view(event.room)
+        if view is None or view.room is None:
+            return
+        room = view.room
+        room.people.remove(event.username)
+        if room.here is not None:
+            room.here = max(0, room.here - 1)
+        self._move(Step(event.timestamp, event.username, joined=False, reason=event.reason), view)
 
     def _status_changed(self, event: StatusChanged, now: datetime) -> None:
-        people = self._model.people
+        people = self._model.default_room.people
         people.mark(event.username, registered=event.registered, moderator=event.moderator)
         if not self._is_ignored(event.username):
             self._tell(event.timestamp, status_line(event))
@@ -128,16 +143,18 @@ class ModelUpdater:
     def _is_ignored(self, name: str) -> bool:
         return name != self._model.username and name in self._model.attention.ignored
 
-    def _move(self, step: Step) -> None:
+    def _move(self, step: Step, room: View) -> None:
         model = self._model
         if self._is_ignored(step.name):
             return
-        # By id, since both may be the room's view: then there is one line, not two.
-        views = {id(view): view for view in (model.room, model.view_with(step.name))}
+        views = [room]
         if not model.attention.presence.is_shown(step.name, step.moment):
-            # A private view is about this user, who may answer no more.
-            views.pop(id(model.room))
-        for view in views.values():
+            views.clear()
+        # A private view is about this user, who may answer no more.
+        private = model.view_with(step.name)
+        if room is model.default and private is not room:
+            views.append(private)
+        for view in views:
             last = view.entries[-1] if view.entries else None
             # A user who has talked elsewhere since they came did not just come and go.
             if (
@@ -156,7 +173,7 @@ class ModelUpdater:
                     view.renumber()
         model.rename(event.username)
         model.is_named = True
-        model.people.reset(event.users, event.registered, event.moderators)
+        model.default_room.people.reset(event.users, event.registered, event.moderators)
         model.is_online, model.retry_in, model.lag = True, None, 0.0
         model.is_unconfirmed = False
         model.epoch = None if event.history is None else event.history.epoch
@@ -171,6 +188,7 @@ class ModelUpdater:
             line = f"back in the room as {event.username} after {_duration(now - self._lost_at)}"
         self._lost_at, self._trouble = None, ""
         self._tell(event.timestamp, line, *kept, *(lines_of(event.motd) if event.motd else ()))
+        self._rooms.welcome(event)
 
     def _disconnected(self, event: Disconnected, now: datetime) -> None:
         """Show an outage. It may take hours and many tries, so only a new reason gets a new line."""
@@ -178,7 +196,10 @@ class ModelUpdater:
         model.tick(now)  # so that the countdown begins now
         model.is_online, model.retry_in, model.lag = False, event.retry_in, 0.0
         # Only the next connection tells again who is there, and whether it is encrypted.
-        model.encrypted, model.people.are_complete = None, False
+        model.encrypted = None
+        for view in model.rooms:
+            assert view.room is not None
+            view.room.people.are_complete, view.room.here = False, None
         self._lost_at = self._lost_at or now
         model.is_dismissed = event.retry_in is None
         self._messages.leave()
@@ -207,7 +228,7 @@ class ModelUpdater:
         self._trouble = ""
 
     def _room_and_current(self) -> list[View]:
-        room, current = self._model.room, self._model.current
+        room, current = self._model.default, self._model.current
         return [room] if current is room else [room, current]
 
     def _lag(self, event: Lag, now: datetime) -> None:
@@ -226,7 +247,8 @@ class ModelUpdater:
         lines = (f"{who_says(event.code)}: {first}", *further)
         # An announcement is for everyone to read, so it is as bright as a message.
         style = TEXT if event.code == NoticeCode.ANNOUNCEMENT.value else DIM
-        self._model.room.append(Remark(event.timestamp, lines, style))
+        view = self._model.room_view(event.room) or self._model.default
+        view.append(Remark(event.timestamp, lines, style))
 
     def _bad_frame(self, event: BadFrame, now: datetime) -> None:
         self._warn(now, f"The server sent an invalid frame: {event.problem}")
@@ -247,11 +269,11 @@ class ModelUpdater:
         if transfer.has_ended and not transfer.outgoing and not self._is_in_sight(transfer):
             words = f"number {transfer.number}, {transfer.filename}: {transfer_state(transfer)}"
             style = ERROR if transfer.state is TransferState.FAILED else DIM
-            model.room.append(Remark(now, (words,), style))
+            model.default.append(Remark(now, (words,), style))
 
     def _is_in_sight(self, transfer: Transfer) -> bool:
         """Return whether the line of the transfer, which also shows its end, is near the end of a log."""
-        views = (self._model.room, self._model.view_with(transfer.peer))
+        views = (self._model.default, self._model.view_with(transfer.peer))
         return any(
             isinstance(entry, Shared) and entry.transfer is transfer
             for view in views
@@ -301,10 +323,10 @@ class ModelUpdater:
         self._model.remark(now, "help:", *event.lines)
 
     def _tell(self, moment: datetime, *lines: str) -> None:
-        self._model.room.append(Remark(moment, lines, DIM))
+        self._model.default.append(Remark(moment, lines, DIM))
 
     def _warn(self, now: datetime, line: str) -> None:
-        self._model.room.append(Remark(now, (local_times(line),), ERROR))
+        self._model.default.append(Remark(now, (local_times(line),), ERROR))
 
 
 def _ends_with(view: View, line: str, attempt: Remark | None) -> bool:

@@ -97,7 +97,7 @@ class TestStatus:
         model.is_online = False
         model.question = Question("the password of bob: ")
         assert (status(model), alerts(model)) == (" [1 room]", [])
-        model.search = Search(model.room)  # its question is the user's own
+        model.search = Search(model.default)  # its question is the user's own
         assert status(model) == " connecting │ [1 room]"
 
     @pytest.mark.parametrize(
@@ -116,17 +116,17 @@ class TestStatus:
         assert alerts(model) == ["no connection: /reconnect or /quit"]
 
     def test_scrolled_up(self, model: Model) -> None:
-        model.room.append(said())
-        model.room.scroll_to(Position(0, 0))
+        model.default.append(said())
+        model.default.scroll_to(Position(0, 0))
         assert alerts(model) == ["scrolled up"]
-        model.room.append(said())
-        model.room.append(said())
+        model.default.append(said())
+        model.default.append(said())
         assert alerts(model) == ["2 new below"]
 
     def test_a_search(self, model: Model) -> None:
         for text in ("cat", "bird", "Cats"):
-            model.room.append(said(text))
-        model.search = search = Search(model.room)
+            model.default.append(said(text))
+        model.search = search = Search(model.default)
         assert status(model) == " [1 room]"
         search.find("dog")
         assert status(model) == " [1 room] │ search: not found"
@@ -138,13 +138,13 @@ class TestStatus:
         assert status(model) == " [1 room] │ search: 2 of 2"
         search.older()
         assert status(model) == " [1 room] │ search: 2 of 2, none above"
-        model.room.append(said("a third cat"))
+        model.default.append(said("a third cat"))
         assert status(model) == " [1 room] │ search: 3 of 3, none above"
 
     def test_the_keys_of_a_search_while_it_goes_on(self, model: Model) -> None:
         for text in ("cat", "bird", "Cats"):
-            model.room.append(said(text))
-        model.search = search = Search(model.room)
+            model.default.append(said(text))
+        model.search = search = Search(model.default)
         model.question = Question("search: ")
         assert status(model) == " [1 room]"
         search.find("bird")
@@ -159,10 +159,10 @@ class TestStatus:
 
     @pytest.mark.parametrize("unread", [0, 2])
     def test_the_way_back_to_the_end_of_the_log(self, model: Model, unread: int) -> None:
-        model.room.append(said())
-        model.room.scroll_to(Position(0, 0))
+        model.default.append(said())
+        model.default.scroll_to(Position(0, 0))
         for _ in range(unread):
-            model.room.append(said())
+            model.default.append(said())
         below = " [1 room] │ " + (f"{unread} new below" if unread else "scrolled up")
         whole = f"{below} │ Esc: to the end"
         assert status(model) == whole
@@ -177,8 +177,8 @@ class TestStatus:
         assert status(model) == " [1 room] [2 alice] │ Ctrl-C again leaves"
 
     def test_a_search_in_another_view(self, model: Model) -> None:
-        model.room.append(said("cat"))
-        model.search = Search(model.room)
+        model.default.append(said("cat"))
+        model.search = Search(model.default)
         model.search.find("cat")
         model.query("alice")
         assert "search" not in status(model)
@@ -187,7 +187,7 @@ class TestStatus:
         alice = model.query("alice")
         assert status(model) == " [1 room] [2 alice] │ Alt-1: to the room"
         assert active(model) == ["[2 alice]"]
-        model.room.append(said())
+        model.default.append(said())
         assert status(model) == " [1 room 1] [2 alice] │ Alt-1: to the room"
         model.switch(1)
         assert status(model) == " [1 room] [2 alice]"
@@ -198,7 +198,7 @@ class TestStatus:
 
     def test_a_page_is_listed_while_it_is_open(self, model: Model) -> None:
         model.open_page(Page("keys", [PageLine(NINE, "a key")]))
-        model.room.append(said())
+        model.default.append(said())
         assert status(model).startswith(" [1 room 1] [keys]")
         assert active(model) == ["[keys]"]
 

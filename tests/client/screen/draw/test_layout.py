@@ -296,7 +296,7 @@ class TestScrolling:
 
     def test_to_what_was_found(self, desk: Desk) -> None:
         desk.renderer.scroll_to_match(desk.model, self.SIZE)
-        search = desk.model.search = Search(desk.model.room)
+        search = desk.model.search = Search(desk.model.default)
         desk.renderer.scroll_to_match(desk.model, self.SIZE)
         assert self.top(desk) == "text 25"
         search.find("text 7")
@@ -317,19 +317,19 @@ class TestScrolling:
         assert "match" not in {span.style for row in rows for span in row}
 
     def test_a_match_in_another_view_or_forgotten_by_now_is_not_gone_to(self, desk: Desk) -> None:
-        search = desk.model.search = Search(desk.model.room)
+        search = desk.model.search = Search(desk.model.default)
         search.find("text 7")
         desk.model.query("alice")
         desk.renderer.scroll_to_match(desk.model, self.SIZE)
         assert desk.model.current.anchor is None
         desk.model.switch(1)
-        desk.model.room.clear()
+        desk.model.default.clear()
         desk.renderer.scroll_to_match(desk.model, self.SIZE)
-        assert desk.model.room.anchor is None
+        assert desk.model.default.anchor is None
 
     @pytest.mark.parametrize("size", [Size(0, 0), Size(1, 1), Size(5, 2), Size(0, 9)])
     def test_on_hardly_any_screen(self, desk: Desk, size: Size) -> None:
-        desk.model.search = Search(desk.model.room)
+        desk.model.search = Search(desk.model.default)
         desk.model.search.find("text 7")
         for move in (desk.renderer.scroll, desk.renderer.scroll_pages):
             for by in (-1, 1, -99, 99):

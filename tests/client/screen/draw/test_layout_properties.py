@@ -9,7 +9,22 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.client.connection.events import Attachment, BadFrame, Joined, Left, Notice, Text, Welcome
+from chat.client.connection.events import (
+    Attachment,
+    BadFrame,
+    EnteredRoom,
+    HereCount,
+    Invited,
+    Joined,
+    Left,
+    LeftRoom,
+    Notice,
+    RoomChanged,
+    RoomFacts,
+    Text,
+    TopicChanged,
+    Welcome,
+)
 from chat.client.conversation.transfer_list import Transfer, TransferState
 from chat.client.conversation.ui_events import (
     Announced,
@@ -54,6 +69,15 @@ texts = st.one_of(
 )
 names = st.one_of(st.sampled_from(["alice", "bob", "Алиса", "漢字"]), texts)
 nobody = st.none()
+rooms = st.one_of(nobody, names.filter(bool))
+facts = st.builds(
+    RoomFacts,
+    names.filter(bool),
+    st.sampled_from(["open", "closed", "announcements", "other"]),
+    st.one_of(nobody, texts),
+    st.one_of(nobody, st.integers(0, 99)),
+    users=st.lists(names).map(tuple),
+)
 transfers = st.builds(
     Transfer,
     st.integers(1, 9),
@@ -77,13 +101,30 @@ attachments = st.builds(
     st.integers(0, 2**63),
     to=st.one_of(nobody, names),
     own=st.booleans(),
+    room=rooms,
 )
 tags = st.integers(0, 3)
 news = st.one_of(
-    st.builds(Welcome, names, moments, st.lists(names).map(tuple), motd=st.one_of(nobody, texts)),
-    st.builds(Joined, names, moments),
-    st.builds(Left, names, moments, st.one_of(nobody, texts)),
+    st.builds(
+        Welcome,
+        names,
+        moments,
+        st.lists(names).map(tuple),
+        motd=st.one_of(nobody, texts),
+        rooms=st.lists(facts).map(tuple),
+        invited=st.lists(names.filter(bool)).map(tuple),
+        topic=st.one_of(nobody, texts),
+    ),
+    st.builds(Joined, names, moments, room=rooms),
+    st.builds(Left, names, moments, st.one_of(nobody, texts), room=rooms),
     st.builds(Text, names, moments, texts, st.one_of(nobody, names), st.booleans()),
+    st.builds(Text, names, moments, texts, room=rooms),
+    st.builds(EnteredRoom, facts, moments),
+    st.builds(LeftRoom, names.filter(bool), moments, st.sampled_from([None, "removed"])),
+    st.builds(TopicChanged, st.one_of(nobody, texts), st.one_of(nobody, names), moments, rooms),
+    st.builds(RoomChanged, st.one_of(nobody, names), texts, moments, rooms),
+    st.builds(Invited, names.filter(bool), st.one_of(nobody, names), texts, moments),
+    st.builds(HereCount, st.integers(0, 10**6), moments, room=rooms),
     st.builds(Notice, texts, texts, moments),
     st.builds(BadFrame, texts),
     st.builds(Announced, attachments, st.one_of(nobody, transfers)),
@@ -98,7 +139,7 @@ news = st.one_of(
 )
 sizes = st.one_of(
     st.sampled_from([Size(80, 24), Size(20, 5), Size(1, 1), Size(200, 60)]),
-    st.builds(Size, st.integers(0, 90), st.integers(0, 30)),
+    st.builds(Size, st.integers(0, 130), st.integers(0, 30)),
 )
 
 Deed = Callable[[Model, Renderer, Size], object]
@@ -125,7 +166,7 @@ def _switch(model: Model, needle: str, step: int, *, goes: bool) -> None:
 
 
 def _paint(model: Model) -> None:
-    for entry in model.room.entries:
+    for entry in model.default.entries:
         if isinstance(entry, Shared):
             model.set_picture(entry, PICTURE)
 
@@ -139,6 +180,11 @@ deeds: st.SearchStrategy[Deed] = st.one_of(
     st.just(lambda m, r, s: setattr(m, "search", None)),
     st.builds(lambda number: lambda m, r, s: m.switch(number), st.integers(0, 4)),
     st.just(lambda m, r, s: m.next_unread()),
+    st.builds(lambda by: lambda m, r, s: m.step(by), st.integers(-2, 2)),
+    st.builds(
+        lambda on: lambda m, r, s: setattr(m, "shows_sidebar", on),
+        st.sampled_from([None, True, False]),
+    ),
     st.builds(
         lambda text, step, goes: lambda m, r, s: _switch(m, text, step, goes=goes),
         st.one_of(st.just(""), texts),
@@ -206,7 +252,7 @@ def check(model: Model, renderer: Renderer, size: Size) -> None:
 @given(st.lists(st.tuples(st.one_of(news, news, deeds), sizes), max_size=25))
 def test_any_events_on_any_screen(steps: list) -> None:
     model, renderer = Model("chat.example:8080", "bob"), Renderer()
-    intake, follower = ModelUpdater(model), Follower(model.room)
+    intake, follower = ModelUpdater(model), Follower(model.default)
     followed: list[str] = []
     for step, size in steps:
         if callable(step):

@@ -22,7 +22,7 @@ def test_what_is_unread_in_all_views() -> None:
     model = Model("chat.example:8080", "bob")
     assert window_title(model) == "chat.example:8080"
     view = model.query("alice")
-    model.room.append(said())
+    model.default.append(said())
     assert window_title(model) == "(1) chat.example:8080"
     model.focus(False)
     view.append(said("bob"))
@@ -38,9 +38,9 @@ def test_a_title_changes_no_more_once_there_are_very_many() -> None:
     model = Model("chat.example:8080", "bob")
     model.focus(False)
     for _ in range(100):
-        model.room.append(said())
+        model.default.append(said())
     assert window_title(model) == "(99+) chat.example:8080"
-    model.room.append(said())
+    model.default.append(said())
     assert window_title(model) == "(99+) chat.example:8080"
 
 

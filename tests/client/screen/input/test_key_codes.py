@@ -86,7 +86,8 @@ def sent_for(key: str) -> str:
     if key in SEQUENCES:
         return SEQUENCES[key]
     if key.startswith("<alt-"):
-        return ESC + key[-2]
+        name = f"<{key.removeprefix('<alt-')}"
+        return ESC + SEQUENCES.get(name, key[-2])
     if key.startswith("<ctrl-"):
         return chr(ord(key[-2].upper()) - 0x40)
     return key

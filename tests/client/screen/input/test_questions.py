@@ -129,8 +129,8 @@ class TestASearch:
     def model(self) -> Model:
         model = Model("chat.example:8080", "bob")
         for number in range(4):
-            model.room.append(Said(NINE, "alice", f"{('cat', 'dog')[number % 2]} {number}"))
-        model.room.scroll_to(Position(1, 0))
+            model.default.append(Said(NINE, "alice", f"{('cat', 'dog')[number % 2]} {number}"))
+        model.default.scroll_to(Position(1, 0))
         return model
 
     @pytest.fixture
@@ -177,11 +177,11 @@ class TestASearch:
     @pytest.mark.parametrize("keys", ["<esc>", "<ctrl-c>", "<ctrl-g>"])
     def test_it_may_go_back(self, model: Model, question: SearchQuestion, keys: str) -> None:
         press(question, "cat")
-        model.room.scroll_to(None)  # as the code that shows the match may do
+        model.default.scroll_to(None)  # as the code that shows the match may do
         press(question, keys)
         assert question.is_over
         assert model.search is None
-        assert model.room.anchor == Position(1, 0)
+        assert model.default.anchor == Position(1, 0)
 
     def test_what_is_looked_for_already_is_not_again(
         self, question: SearchQuestion, shown_matches: list[int | None]

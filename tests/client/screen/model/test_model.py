@@ -47,7 +47,7 @@ class TestPending:
         assert model.settle(1)
         assert model.pending(1) is None
         assert not model.settle(1)
-        assert not model.room.entries
+        assert not model.default.entries
 
     def test_a_file_on_its_way(self, model: Model) -> None:
         model.share(1, "cat.png", MessageType.IMAGE, "alice", NINE)
@@ -58,7 +58,7 @@ class TestPending:
     def test_what_was_refused_stays_in_the_log(self, model: Model) -> None:
         model.say(1, "hello", None, NINE)
         assert model.settle(1, "It was refused.")
-        (entry,) = model.room.entries
+        (entry,) = model.default.entries
         assert isinstance(entry, Unsent)
         assert (entry.what.text, entry.problem) == ("hello", "It was refused.")
 
@@ -71,7 +71,7 @@ class TestPending:
         model.say(1, "hello", None, NINE)
         model.say(2, "psst", "Alice", NINE)
         model.say(3, "you too", "carol", NINE)
-        assert [pending.tag for pending in model.room.pending] == [1, 3]
+        assert [pending.tag for pending in model.default.pending] == [1, 3]
         assert [pending.tag for pending in view.pending] == [2]
         assert model.settle(2, "No.")
         assert texts(view) == ["bob psst"]
@@ -82,28 +82,28 @@ class TestPending:
         model.say(2, "two", None, NINE)
         model.say(3, "three", "alice", NINE)
         model.lose_pending("The connection was lost.")
-        assert texts(model.room) == ["bob one", "bob two"]
+        assert texts(model.default) == ["bob one", "bob two"]
         assert texts(view) == ["bob three"]
         assert not any(view.pending for view in model.views)
 
 
 class TestViews:
     def test_there_is_the_room(self, model: Model) -> None:
-        assert model.views == [model.room]
-        assert model.current is model.room
-        assert model.room.is_read
+        assert model.views == [model.default]
+        assert model.current is model.default
+        assert model.default.is_read
 
     def test_a_conversation_has_a_view_of_its_own(self, model: Model) -> None:
         view = model.query("carol")
         assert view.peer == "Carol"
         assert model.current is view
-        assert model.views == [model.room, view]
+        assert model.views == [model.default, view]
         assert view.is_read
-        assert not model.room.is_read
+        assert not model.default.is_read
         assert model.query("CAROL") is view
         assert model.view_with("carol") is view
-        assert model.view_with("alice") is model.room
-        assert model.view_with(None) is model.room
+        assert model.view_with("alice") is model.default
+        assert model.view_with(None) is model.default
 
     def test_what_was_said_before_is_in_it(self, model: Model) -> None:
         for entry in (
@@ -112,7 +112,7 @@ class TestViews:
             said("bob", "yes?", to="Alice"),
             said("carol", "hey", to="bob"),
         ):
-            model.room.append(entry)
+            model.default.append(entry)
         view = model.query("alice")
         assert texts(view) == ["alice psst", "bob yes?"]
         assert (view.unread, view.left_off) == (0, None)
@@ -120,7 +120,7 @@ class TestViews:
     def test_views_are_numbered(self, model: Model) -> None:
         view = model.query("alice")
         assert model.switch(1)
-        assert model.current is model.room
+        assert model.current is model.default
         assert model.switch(2)
         assert model.current is view
         assert not model.switch(3)
@@ -129,11 +129,11 @@ class TestViews:
 
     def test_each_has_its_own_unread_count(self, model: Model) -> None:
         view = model.query("alice")
-        model.room.append(said("carol"))
+        model.default.append(said("carol"))
         view.append(said("alice"))
-        assert (model.room.unread, view.unread) == (1, 0)
+        assert (model.default.unread, view.unread) == (1, 0)
         model.switch(1)
-        assert model.room.unread == 0
+        assert model.default.unread == 0
 
     def test_to_the_next_with_something_unread(self, model: Model) -> None:
         alice, carol = model.query("alice"), model.query("carol")
@@ -149,18 +149,18 @@ class TestViews:
 
     def test_what_comes_out_of_focus_is_unread(self, model: Model) -> None:
         model.focus(False)
-        model.room.append(said("alice"))
-        assert model.room.unread == 1
+        model.default.append(said("alice"))
+        assert model.default.unread == 1
         model.focus(True)
-        assert model.room.unread == 0
-        assert model.room.left_off == 0
+        assert model.default.unread == 0
+        assert model.default.left_off == 0
 
     def test_a_closed_conversation_goes_on_in_the_room(self, model: Model) -> None:
         view = model.query("alice")
         assert model.close(view)
-        assert model.views == [model.room]
-        assert model.current is model.room
-        assert model.view_with("alice") is model.room
+        assert model.views == [model.default]
+        assert model.current is model.default
+        assert model.view_with("alice") is model.default
 
     def test_a_view_closed_from_elsewhere(self, model: Model) -> None:
         alice, carol = model.query("alice"), model.query("carol")
@@ -171,7 +171,7 @@ class TestViews:
         view = model.query("alice")
         model.say(1, "psst", "alice", NINE)
         assert not model.close(view)
-        assert not model.close(model.room)
+        assert not model.close(model.default)
 
     def test_a_remark_stands_where_one_looks(self, model: Model) -> None:
         view = model.query("alice")
@@ -191,15 +191,15 @@ class TestNames:
             Remark(NINE, ("eve",), "dim"),
             said("alice"),
         ):
-            model.room.append(entry)
+            model.default.append(entry)
         assert list(model.speakers()) == ["alice", "carol", "Carol", "dave"]
 
     def test_a_user_who_spoke_long_ago_counts_as_silent(
         self, model: Model, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(model_module, "_RECENT", 1)
-        model.room.append(said("zoe"))
-        model.room.append(said("alice"))
+        model.default.append(said("zoe"))
+        model.default.append(said("alice"))
         assert list(model.speakers()) == ["alice", "Carol"]
 
     def test_another_name(self, model: Model) -> None:
@@ -214,11 +214,11 @@ class TestPictures:
     def test_an_image_gets_its_picture(self, model: Model) -> None:
         transfer = Transfer(1, MessageType.IMAGE, "cat.png", 100)
         other = Transfer(2, MessageType.IMAGE, "dog.png", 100)
-        model.room.append(image(transfer))
-        model.room.append(said("alice"))
+        model.default.append(image(transfer))
+        model.default.append(said("alice"))
         model.query("alice").append(image(other))
         entry = model.shared_by(transfer)
-        assert entry is model.room[0]
+        assert entry is model.default[0]
         assert model.shared_by(other) is model.current[0]
         assert entry is not None
         model.set_picture(entry, self.PICTURE)

@@ -61,7 +61,7 @@ def test_from_where_one_has_scrolled_up_to_and_on(desk: Desk) -> None:
 def test_a_long_text_ends_where_the_screen_does(desk: Desk) -> None:
     desk.hear("\n".join(f"line {number}" for number in range(100)))
     desk.type("<pageup><alt-c>")
-    shown = desk.model.room.anchor
+    shown = desk.model.default.anchor
     assert shown is not None
     assert bare(desk)[-1] == f"line {shown.line - 1}"
 
@@ -88,9 +88,9 @@ def test_what_comes_meanwhile_changes_nothing_and_is_unread(desk: Desk) -> None:
     lines = bare(desk)
     desk.hear("meanwhile")
     assert bare(desk) == lines
-    assert desk.model.room.unread == 1
+    assert desk.model.default.unread == 1
     desk.type("<esc>")
-    assert desk.model.room.unread == 0
+    assert desk.model.default.unread == 0
     assert "── 1 new since 21:04 " in "\n".join(desk.screen())
 
 
