@@ -30,7 +30,7 @@ from chat.protocol.notices import LeaveReason
 from chat.protocol.runs import TextFrames
 from chat.server.delivery.batch_file import BatchFile
 from chat.server.delivery.pending import PendingFrames, RoomAudience
-from chat.server.delivery.send_queue import DIALECTS, SendQueue
+from chat.server.delivery.send_queue import Dialect, SendQueue
 from chat.server.limits.limits import TokenBucket
 from chat.server.settings import Rate
 
@@ -73,7 +73,7 @@ class Broadcast:
         self.given = 0
         self._charge = charge
         self.everyone = RoomAudience()
-        self._pending = {each: PendingFrames(self.everyone.part(each)) for each in DIALECTS}
+        self._pending = {each: PendingFrames(self.everyone.part(each)) for each in Dialect}
         self._flushes_itself = False
         self._will_flush = self._will_flush_alone = False
         self._announcements = TokenBucket(_ANNOUNCING)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from enum import Enum
 
 import gevent
 from gevent.event import Event
@@ -26,19 +26,32 @@ from chat.server.delivery.backlog import Backlog, FileSlice
 from chat.server.net.transport import Transport
 
 
-class Dialect(NamedTuple):
-    """Say in which form a connection takes frames: users with equal dialects get equal bytes.
+class Dialect(Enum):
+    """Say in which form a connection takes frames: users of one dialect get equal bytes.
 
-    ``counts``: where very many users are, the client takes their number in place of each who comes and goes.
+    The value is the byte ``order``, and whether the client ``counts``: where very many users are, it takes their number
+    in place of each who comes and goes.
     """
 
-    order: ByteOrder
-    counts: bool = False
+    BIG = (ByteOrder.BIG, False)
+    LITTLE = (ByteOrder.LITTLE, False)
+    BIG_COUNTING = (ByteOrder.BIG, True)
+    LITTLE_COUNTING = (ByteOrder.LITTLE, True)
+
+    def __init__(self, order: ByteOrder, counts: bool) -> None:
+        self.order = order
+        self.counts = counts
+
+    # Each message looks dialects up, and the hash of Enum is slow.
+    __hash__ = object.__hash__
 
 
-DIALECTS = tuple(Dialect(order, counts) for order in ByteOrder for counts in (False, True))
-# Users share them: there may be very many users.
-_DIALECTS = {each: each for each in DIALECTS}
+_DIALECTS = {(each.order, each.counts): each for each in Dialect}
+
+
+def dialect_of(order: ByteOrder, *, counts: bool = False) -> Dialect:
+    """Return the dialect with this byte order."""
+    return _DIALECTS[order, counts]
 
 
 class BacklogLimits:
@@ -114,7 +127,7 @@ class SendQueue:
         counts: bool = False,
     ) -> None:
         self.order = order
-        self.dialect = _DIALECTS[Dialect(order, counts)]
+        self.dialect = dialect_of(order, counts=counts)
         self.inline = inline
         self.closed = False
         self.direct = transport.descriptor

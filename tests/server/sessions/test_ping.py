@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from chat.protocol.descriptor import MessageType
-from chat.server.delivery.send_queue import Dialect, SendQueue
+from chat.server.delivery.send_queue import SendQueue, dialect_of
 from chat.server.limits.limits import FREE_PING_EVERY, SenderRates
 from chat.server.moderation.bans import Mute
 from chat.server.sessions import session as session_module
@@ -137,7 +137,7 @@ def test_an_answer_to_one_touches_nobody_else(
     """The server does not even loop over the other users, of whom there may be ten thousand."""
     alice = chat_server.join("alice")
     broadcast = chat_server.parts.broadcast
-    audience = broadcast._pending[Dialect(alice.order)].audience
+    audience = broadcast._pending[dialect_of(alice.order)].audience
 
     gone_through: list[str | None] = []
 
@@ -146,7 +146,7 @@ def test_an_answer_to_one_touches_nobody_else(
             gone_through.append(nonce)
             return super().__iter__()
 
-    monkeypatch.setattr(broadcast._pending[Dialect(alice.order)], "audience", Watched(audience))
+    monkeypatch.setattr(broadcast._pending[dialect_of(alice.order)], "audience", Watched(audience))
     ping(alice, nonce)
     alice.expect_notice("done")
     monkeypatch.undo()
