@@ -113,6 +113,16 @@ class Link:
         gevent.spawn(self._cut, cut)
         return True
 
+    def hold(self) -> None:
+        """Hold all bytes, in both directions, until ``release``."""
+        self._up.stop()
+        self._down.stop()
+
+    def release(self) -> None:
+        """Carry what is held, and what follows."""
+        self._up.release()
+        self._down.release()
+
     def end(self, *, reset: bool = False) -> None:
         """End both connections now; bytes that are held are lost."""
         for sock in (self._near, self._far):
@@ -122,8 +132,7 @@ class Link:
                     sock.close()
                 else:
                     sock.shutdown(socket.SHUT_RDWR)
-        self._up.release()
-        self._down.release()
+        self.release()
 
     def _carry(self, pump: _Pump) -> None:
         try:
