@@ -27,7 +27,7 @@ from redis.retry import Retry
 from chat.net.address import Address
 from chat.server.cluster.engine_url import EngineUrl
 
-OLDEST_ENGINE = 7  # has functions, and INFO for two sections
+OLDEST_ENGINE = 7  # has functions, and INFO for several sections
 
 Command = Sequence[str | bytes | int]
 
@@ -135,15 +135,8 @@ class Dialer:
         address = self._ask_sentinels() if self.url.service is not None else self.url.addresses[0]
         opened = self._open(address, self.url.user, self.url.password_file)
         try:
-            facts = _facts(opened.call("INFO", "server", "replication"))
-            if facts.get("role") != "master":
-                raise EngineAway(f"{address} is a replica")
-            version = facts.get("redis_version", "")
-            if (
-                not version.partition(".")[0].isdecimal()
-                or int(version.partition(".")[0]) < OLDEST_ENGINE
-            ):
-                raise EngineAway(f"{address} is version {version}: {OLDEST_ENGINE} is the oldest")
+            facts = _facts(opened.call("INFO", "server", "replication", "memory"))
+            _check(address, facts)
         except BaseException:
             opened.close()
             raise
@@ -239,6 +232,20 @@ def _facts(info: bytes) -> dict[str, str]:
     """Parse the answer to INFO: lines ``name:value``, and titles of sections."""
     lines = info.decode(errors="replace").splitlines()
     return {name: value for name, found, value in (line.partition(":") for line in lines) if found}
+
+
+def _check(address: Address, facts: dict[str, str]) -> None:
+    """Raise EngineAway if the engine with these ``facts`` must not have the log."""
+    if facts.get("role") != "master":
+        raise EngineAway(f"{address} is a replica")
+    major = facts.get("redis_version", "").partition(".")[0]
+    if not major.isdecimal() or int(major) < OLDEST_ENGINE:
+        raise EngineAway(
+            f"{address} is version {major or 'unknown'}: {OLDEST_ENGINE} is the oldest"
+        )
+    policy = facts.get("maxmemory_policy", "")
+    if policy.startswith("allkeys"):
+        raise EngineAway(f"{address} may drop the log: set maxmemory-policy {policy} to noeviction")
 
 
 def _reason(problem: Exception) -> str:

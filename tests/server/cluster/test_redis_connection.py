@@ -89,6 +89,12 @@ def test_a_replica_is_not_the_engine(start: Start) -> None:
     assert "is a replica" in reason_of(replica.port)
 
 
+def test_an_engine_that_would_drop_the_log(start: Start) -> None:
+    engine = start()
+    engine.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    assert "set maxmemory-policy allkeys-lru to noeviction" in reason_of(engine.port)
+
+
 def test_encrypted(start: Start, tmp_path: Path) -> None:
     ours, foreign = (make_identity(tmp_path, "127.0.0.1", name=name) for name in "ab")
     port = start(EncryptedEngine, ours).port
