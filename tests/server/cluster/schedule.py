@@ -11,7 +11,7 @@ from chat.server.cluster.lease import LeaseRefused
 from chat.server.cluster.redis_connection import EngineAway
 from chat.server.cluster.standing import Standing
 from chat.server.log.log import LogClosed
-from tests.cutting.proxy import Cut, Manner
+from tests.cutting.proxy import Cut, Manner, Proxy
 from tests.server.cluster.engine_process import EngineProcess
 from tests.server.cluster.servers import ENDED, LIMITS, ClusterServer, TestCluster, cluster, until
 
@@ -48,6 +48,8 @@ class Schedule:
                 assert not task.dead, task.exception
         finally:
             gevent.killall(tasks)
+            if self._replica is not None:
+                self._between.close()
 
     def _break(self, kind: str) -> None:
         self.faults.append(kind)
@@ -63,6 +65,10 @@ class Schedule:
             gevent.sleep(self._rng.choice((0, 0.2)))
             self._cluster.engine.start()
         elif self._replica is not None:
+            # The replica may lag behind what the primary has taken.
+            self._between.hold()
+            gevent.sleep(self._rng.choice((0, 0.05, 0.3)))
+            self._between.close()
             self._cluster.fail_over(self._replica)
             self._add_replica()
 
@@ -76,8 +82,9 @@ class Schedule:
             self._rng.choice(server.proxy.links).cut(Cut(manner, after, up, down, seconds))
 
     def _add_replica(self) -> None:
+        self._between = Proxy(self._cluster.engine.address)
         self._replica = self._cluster.start_engine()
-        self._replica.follow(self._cluster.engine)
+        self._replica.follow(self._between.address)
 
     def _talk(self) -> None:
         while True:

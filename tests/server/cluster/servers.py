@@ -91,12 +91,10 @@ class ClusterServer:
     def freeze(self) -> None:
         """Stop as a paused process does: nothing comes or goes, and its clock stands still."""
         self._frozen_at = boot_time()
-        for link in self.proxy.links:
-            link.hold()
+        self.proxy.hold()
 
     def thaw(self) -> None:
-        for link in self.proxy.links:
-            link.release()
+        self.proxy.release()
         self._frozen_at = None
 
     def move_to(self, engine: EngineProcess) -> None:

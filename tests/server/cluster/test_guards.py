@@ -161,8 +161,7 @@ class TestTheReadBarrier:
         replica.follow(between.address)
         server = cluster_.start("a")
         server.say(b"kept")
-        for link in between.links:
-            link.hold()
+        between.hold()
         server.append(b"perhaps")
         if must_wait:
             until(lambda: "replicas" in server.told[-1][1])
