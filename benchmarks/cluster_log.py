@@ -100,9 +100,10 @@ def run(plan: Plan, rate: int, engine: ProcessTree) -> Measured:
         for child in children:
             _next_line(child)  # it follows the log
         before = engine.cpu()
+        _tell(children, "go")
         for child in children:
-            if child.stdin is not None:
-                print("go", file=child.stdin, flush=True)
+            _next_line(child)  # it has appended its part
+        _tell(children, "end")
         results = [json.loads(_next_line(child)) for child in children]
         used = engine.cpu() - before
         return Measured(results, used)
@@ -110,6 +111,12 @@ def run(plan: Plan, rate: int, engine: ProcessTree) -> Measured:
         for child in children:
             child.kill()
             child.wait()
+
+
+def _tell(children: Sequence[subprocess.Popen[str]], word: str) -> None:
+    for child in children:
+        if child.stdin is not None:
+            print(word, file=child.stdin, flush=True)
 
 
 def _next_line(child: subprocess.Popen[str]) -> str:

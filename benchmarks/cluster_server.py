@@ -1,7 +1,7 @@
 """One server of ``benchmarks.cluster_log``: ``cluster_server URL NAME RATE SECONDS SIZE``.
 
-Writes a line when it follows the log, waits for a line, works, and writes its results as JSON. A rate of 0 appends as
-fast as possible, and one below 0 only reads.
+Writes a line when it follows the log, waits for a line, appends, writes a line when all of it was read back, waits for
+a line, and writes its results as JSON. A rate of 0 appends as fast as possible, and one below 0 only reads.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from chat.server.cluster.replicated_log import ReplicatedLog
 from chat.server.cluster.standing import Standing
 
 ON_THE_WAY = 4 << 20  # bytes
-_QUIET = 0.5  # seconds without an entry, after which nothing more comes
+_QUIET = 0.3  # seconds without an entry, after which nothing more comes
 
 
 class MeasuredServer:
@@ -88,16 +88,19 @@ def main() -> None:
     while server.log.standing is not Standing.FOLLOWING:
         gevent.sleep(0.01)
     print("ready", flush=True)
-    FileObjectThread(sys.stdin.fileno()).readline()
+    orders = FileObjectThread(sys.stdin.fileno())
+    orders.readline()
     server.forget()
     cpu = time.process_time()
     if float(rate) > 0:
         server.append_at(float(rate), float(seconds))
     elif float(rate) == 0:
         server.flood(float(seconds))
-    else:
-        gevent.sleep(float(seconds))
-    while server.log.waiting[0] or time.perf_counter() - server.last < _QUIET:
+    while server.log.waiting[0]:
+        gevent.sleep(0.01)
+    print("done", flush=True)
+    orders.readline()
+    while time.perf_counter() - server.last < _QUIET:
         gevent.sleep(0.05)
     result = {
         "applied": server.applied,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from contextlib import closing
 from pathlib import Path
 
 import gevent
@@ -48,8 +49,11 @@ class Schedule:
                 assert not task.dead, task.exception
         finally:
             gevent.killall(tasks)
-            if self._replica is not None:
-                self._between.close()
+
+    def close(self) -> None:
+        """Cut the replica off."""
+        if self._replica is not None:
+            self._between.close()
 
     def _break(self, kind: str) -> None:
         self.faults.append(kind)
@@ -119,9 +123,9 @@ def run_schedule(directory: Path, seed: int, faults: int, *, has_replica: bool) 
     """Run one schedule; return what is wrong, with the faults that led there."""
     rng = random.Random(seed)
     with cluster(directory, replicas=int(has_replica)) as cluster_:
-        schedule = Schedule(cluster_, rng, has_replica=has_replica)
-        schedule.run(faults)
-        found = cluster_.faults()
+        with closing(Schedule(cluster_, rng, has_replica=has_replica)) as schedule:
+            schedule.run(faults)
+            found = cluster_.faults()
         found += [
             f"{server.name} ended: {server.told[-3:]}"
             for server in cluster_.servers

@@ -61,7 +61,7 @@ class TestTheCounterOfAWriter:
         assert link is not None
         link.hold()
         writer.append(b"second")
-        link.cut(Cut(Manner.LATE, 0, up=True, down=True, seconds=0.2))
+        link.cut(Cut(Manner.LATE, 0, up=True, down=True, seconds=0.05))
         until(lambda: writer.has_applied(b"second"))
         until(lambda: link not in writer.proxy.links)
         other.say(b"third")

@@ -207,13 +207,14 @@ class TestAnEngineThatIsAway:
 
     def test_it_is_out_of_memory(self, servers: TestCluster) -> None:
         """Nothing is said then, but servers keep their leases, and all goes on later."""
-        server = servers.start("a")
+        lease = 0.4
+        server = servers.start("a", limits=faster(lease=lease))
         server.say(b"before")
         servers.engine.call("CONFIG", "SET", "maxmemory", "1")
         server.append(b"meanwhile")
         until(lambda: server.log.standing is Standing.AWAY)
         assert "maxmemory" in server.told[-1][1]
-        gevent.sleep(LIMITS.lease)
+        gevent.sleep(lease)
         servers.engine.call("CONFIG", "SET", "maxmemory", "0")
         until(lambda: server.has_applied(b"meanwhile"))
         assert servers.faults() == []
