@@ -21,6 +21,7 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -38,6 +39,7 @@ from chat.server.cluster.redis_connection import Dialer
 
 RATES = (100, 5000)  # records a second
 EPOCH = "benchmark"
+_START_TIMEOUT = 10.0  # seconds
 
 
 class Plan(NamedTuple):
@@ -63,10 +65,16 @@ def engines(fsync: str, has_replica: bool) -> Iterator[tuple[str, ProcessTree]]:
         port = free_port()
         engine = stack.enter_context(_engine(port, fsync))
         if has_replica:
-            stack.enter_context(_engine(free_port(), fsync, "--replicaof", "127.0.0.1", str(port)))
+            primary = ("127.0.0.1", str(port))
+            stack.enter_context(_engine(free_port(), fsync, "--replicaof", *primary))
         url = f"redis://127.0.0.1:{port}/bench?replicas={int(has_replica)}"
         with Redialing(Dialer(parse_engine_url(url), 3.0), LIBRARY).line() as line:
             line.create(EPOCH)
+            # Only a replica that has all of it so far counts.
+            begin = time.monotonic()
+            while line.connection.call("WAIT", int(has_replica), 1000) < has_replica:
+                if time.monotonic() - begin > _START_TIMEOUT:
+                    raise BenchmarkError("the replica does not follow its primary")
         yield url, engine
 
 
