@@ -114,6 +114,8 @@ def run(plan: Plan, rate: int, engine: ProcessTree) -> Measured:
         _tell(children, "end")
         results = [json.loads(_next_line(child)) for child in children]
         used = engine.cpu() - before
+        for child in children:
+            child.wait(_START_TIMEOUT)  # it ends its lease
         return Measured(results, used)
     finally:
         for child in children:
@@ -162,7 +164,7 @@ def main() -> int:
             for rate in RATES:
                 show(f"{rate:,}/s", run(plan, rate, engine))
             show("flood", run(plan, 0, engine))
-    except (BenchmarkError, OSError, ValueError) as problem:
+    except (BenchmarkError, OSError, ValueError, subprocess.TimeoutExpired) as problem:
         report("cluster_log", str(problem))
         return 1
     return 0

@@ -24,7 +24,10 @@ from chat.server.cluster.standing import Standing, StandingBoard
 
 PART = "read"
 _PAGE = 16  # entries that one call reads
-_BATCH, _BATCH_BYTES = 64, 1 << 20  # entries that are applied before others in the loop have a turn
+_BATCH, _BATCH_BYTES = (
+    64,
+    512 << 10,
+)  # entries that are applied before others in the loop have a turn
 _MOST_FENCED = 10_000  # ended writers that are remembered; a late entry comes soon or never
 _LOOKS_TO_PING = 5
 
@@ -96,7 +99,7 @@ class LogReader:
                 self._listen(news, line)
 
     def _listen(self, news: EngineConnection, line: EngineLine) -> None:
-        looks = 0
+        looks = taken = size = 0
         while True:
             told = self._head
             message = news.receive(self._limits.look)
@@ -112,8 +115,27 @@ class LogReader:
                     raise EngineAway("the engine is silent")
                 continue
             looks = 0
-            self._take(_gather(news, message), line)
-            yield_to_loop()
+            packed = self._gather(news, message)
+            self._take(packed, line)
+            taken += len(packed)
+            size += sum(map(len, packed))
+            # A read that finds something lets nobody else run.
+            if taken >= _BATCH or size >= _BATCH_BYTES:
+                taken = size = 0
+                yield_to_loop()
+
+    def _gather(self, news: EngineConnection, message: list[bytes] | None) -> list[bytes]:
+        """Return the entry in ``message``. With replicas, return also those behind it, to wait for them together."""
+        packed: list[bytes] = []
+        size = 0
+        while message is not None:
+            if message[0] == b"message":
+                packed.append(message[2])
+                size += len(message[2])
+            if not self._replicas or len(packed) >= _BATCH or size >= _BATCH_BYTES:
+                break
+            message = news.receive(0)
+        return packed
 
     def _take(self, packed: list[bytes], line: EngineLine) -> None:
         """Apply published entries, and what is missing before them."""
@@ -194,17 +216,3 @@ class LogReader:
         self.fenced[writer] = None
         if len(self.fenced) > _MOST_FENCED:
             self.fenced.popitem(last=False)
-
-
-def _gather(news: EngineConnection, message: list[bytes] | None) -> list[bytes]:
-    """Return the entries in ``message`` and in those that have arrived behind it."""
-    packed: list[bytes] = []
-    size = 0
-    while message is not None:
-        if message[0] == b"message":
-            packed.append(message[2])
-            size += len(message[2])
-        if len(packed) >= _BATCH or size >= _BATCH_BYTES:
-            break
-        message = news.receive(0)
-    return packed
