@@ -26,7 +26,10 @@ def long_description() -> str:
 PICTURES = ["Pillow>=10.3"]
 CODE = ["Pygments>=2.15"]
 METRICS = ["prometheus-client>=0.20"]
+# Before, redis-py could not read with a time limit of its own. Its parser in Python never frees the buffer of a flood.
+CLUSTER = ["redis[hiredis]>=8.1"]
 TEST = [
+    *CLUSTER,
     *CODE,
     *METRICS,
     *PICTURES,
@@ -94,7 +97,7 @@ setup(
     ],
     python_requires=">=3.10",
     packages=find_packages(include=["chat", "chat.*"]),
-    package_data={"": ["py.typed", "*.json", "templates/*"]},
+    package_data={"": ["py.typed", "*.json", "*.lua", "templates/*"]},
     data_files=[
         ("share/man/man1", ["docs/chat-client.1", "docs/chat-server.1"]),
         *(
@@ -116,6 +119,7 @@ setup(
         "wcwidth>=0.9.4",  # before, it parted flags after a line end
     ],
     extras_require={
+        "cluster": CLUSTER,
         "code": CODE,
         "metrics": METRICS,
         "pictures": PICTURES,

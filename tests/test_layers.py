@@ -254,3 +254,11 @@ def test_the_client_library_imports_gevent_nowhere() -> None:
     for module in imported_with("chat.client"):
         if is_within(module, "chat.client"):
             assert not [name for name in imports_of(module) if is_within(name, "gevent")]
+
+
+def test_the_server_comes_without_what_only_a_cluster_needs() -> None:
+    """redis-py is an extra, which most installations do not have."""
+    users = {m for m in MODULES if any(is_within(name, "redis") for name in imports_of(m))}
+    assert users == {"chat.server.cluster.redis_connection"}
+    loaded = imported_with("chat.server.cli", "chat.server.composition")
+    assert not {name for name in loaded if is_within(name, "redis") or is_within(name, "hiredis")}

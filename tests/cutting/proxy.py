@@ -113,6 +113,16 @@ class Link:
         gevent.spawn(self._cut, cut)
         return True
 
+    def hold(self) -> None:
+        """Hold all bytes, in both directions, until ``release``."""
+        self._up.stop()
+        self._down.stop()
+
+    def release(self) -> None:
+        """Carry what is held, and what follows."""
+        self._up.release()
+        self._down.release()
+
     def end(self, *, reset: bool = False) -> None:
         """End both connections now; bytes that are held are lost."""
         for sock in (self._near, self._far):
@@ -122,8 +132,7 @@ class Link:
                     sock.close()
                 else:
                     sock.shutdown(socket.SHUT_RDWR)
-        self._up.release()
-        self._down.release()
+        self.release()
 
     def _carry(self, pump: _Pump) -> None:
         try:
@@ -168,6 +177,7 @@ class Proxy:
     def __init__(self, target: tuple[str, int]) -> None:
         self.target = target
         self.links: list[Link] = []
+        self._is_holding = False
         self._listener = gevent.socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen(64)
@@ -183,6 +193,18 @@ class Proxy:
     def is_calm(self) -> bool:
         """Whether no link is being cut."""
         return not any(link.is_being_cut for link in self.links)
+
+    def hold(self) -> None:
+        """Hold all bytes of all links, also of those that come, until ``release``."""
+        self._is_holding = True
+        for link in self.links:
+            link.hold()
+
+    def release(self) -> None:
+        """Carry what is held, and what follows."""
+        self._is_holding = False
+        for link in self.links:
+            link.release()
 
     def close(self) -> None:
         self._task.kill()
@@ -204,6 +226,8 @@ class Proxy:
         for sock in (near, far):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         link = Link(near, far)
+        if self._is_holding:
+            link.hold()
         self.links.append(link)
         try:
             link.run()
