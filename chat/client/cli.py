@@ -1,7 +1,7 @@
 """Talk in a chat room from a terminal, a script or another program.
 
 Usage:
-  chat-client [options] [<server>]
+  chat-client [options] [--room=<name>]... [<server>]
   chat-client (-h | --help)
   chat-client --version
 
@@ -26,6 +26,13 @@ Server and user:
   --password-file=<file>        Read your password, or the room's, from the
                                 first line of this file. Without this option
                                 the client asks on a terminal.
+  --room=<name>                 Be in this room, too, and make it if there is
+                                none; give the option again for each further
+                                room. Lines of a pipe go to the first of them.
+                                If no room lets you in, a pipe ends with
+                                status 1. Without this option, pipes and
+                                programs with --json are in the room that
+                                everyone is in, and hear no other.
   --byte-order=<order>          auto, little or big. With auto, the client
                                 detects a server that knows only the original
                                 little-endian protocol (default: auto).
@@ -154,7 +161,7 @@ file over the defaults. In the file only, for the screen: a table [keys] binds
 keys to actions, such as "Alt-N" = "next-unread", and a table [styles] changes
 styles, such as mention = "bold red"; see docs/client.md. The file can't
 contain --insecure, nor the options that would change the meaning of a
-script: --screen, --json, --commands, --listen.
+script: --room, --screen, --json, --commands, --listen.
 
 Commands: each line you type goes to everyone, unless it begins with a slash.
 To begin a text with a slash, type two.
@@ -177,6 +184,7 @@ said is not sent again: the client names it, and the exit status is 1.
 
   tail -f app.log | chat-client --username=logs
   printf 'the build is done\\n' | chat-client --username=ci
+  tail -f app.log | chat-client --username=logs --room=ops
 
 Exit status: 0 on success; 1 if the server could not be reached or refused you,
 or if any message was refused or lost; 2 if the command line or the settings

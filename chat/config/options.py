@@ -69,14 +69,25 @@ class Option(NamedTuple):
         return self.sets or self.name.replace("-", "_")
 
 
-def given_on_command_line(options: Mapping[str, str | bool | None]) -> dict[str, Given]:
-    """Return what docopt found on the command line, by name without dashes. Its usage must have no defaults."""
+def given_on_command_line(
+    options: Mapping[str, str | bool | list[str] | None],
+) -> dict[str, Given]:
+    """Return what docopt found on the command line, by name without dashes. Its usage must have no defaults.
+
+    An option that may be given several times has all its words, with commas between them.
+    """
     return {
-        name.removeprefix("--"): Given(text if isinstance(text, str) else "on", name)
-        for name, text in options.items()
-        # docopt has None or False for an option that is not there.
-        if text not in (None, False)
+        name.removeprefix("--"): Given(_words(found), name)
+        for name, found in options.items()
+        # docopt has None, False or an empty list for an option that is not there.
+        if found not in (None, False, [])
     }
+
+
+def _words(found: str | bool | list[str] | None) -> str:
+    if isinstance(found, list):
+        return ",".join(found)
+    return found if isinstance(found, str) else "on"
 
 
 def read_given(

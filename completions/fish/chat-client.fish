@@ -12,7 +12,7 @@ function __chat_client --argument-names command place
             continue
         end
         switch $token
-            case --address -u --username --password-file --byte-order --tls --fingerprint --known-hosts --replay --state --spool --save_directory --save-directory --max-save --open --presence --ignore --highlight --bell --notify --names --mouse --raw --title --theme --time-format --pictures --log --log-file --config --completion
+            case --address -u --username --password-file --room --byte-order --tls --fingerprint --known-hosts --replay --state --spool --save_directory --save-directory --max-save --open --presence --ignore --highlight --bell --notify --names --mouse --raw --title --theme --time-format --pictures --log --log-file --config --completion
                 set takes yes
             case '-*'
             case '*'
@@ -31,6 +31,7 @@ complete -c chat-client -f
 complete -c chat-client -n '__chat_client \'\'' -l address -x -d 'Another way to give the server'
 complete -c chat-client -n '__chat_client \'\'' -s u -l username -x -d 'Your name in the room'
 complete -c chat-client -n '__chat_client \'\'' -l password-file -r -F -d 'Read your password, or the room\'s, from the first line of this file'
+complete -c chat-client -n '__chat_client \'\'' -l room -x -d 'Be in this room, too, and make it if there is none'
 complete -c chat-client -n '__chat_client \'\'' -l byte-order -x -a 'auto little big' -d 'auto, little or big'
 complete -c chat-client -n '__chat_client \'\'' -l tls -x -a 'auto required off' -d 'auto, required (on this machine too) or off'
 complete -c chat-client -n '__chat_client \'\'' -l fingerprint -x -d 'Accept only the key with this fingerprint, as the server printed it'

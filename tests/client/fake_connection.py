@@ -97,6 +97,10 @@ class FakeConnection:
             room.users.update(dict.fromkeys(self.users))
         return room if name is None else self.rooms.get(name)
 
+    def join(self, name: str) -> None:
+        """Join a room, as a server that allows it would answer."""
+        self.rooms[name] = KnownRoom(name)
+
     def send_text(
         self,
         text: str,

@@ -126,7 +126,8 @@ class Conversation:
         self._learn = learn
         self._connect_again = reconnect
         self._last_private_sender: str | None = None
-        self._default_room: str | None = None  # its name
+        self.default_room: str | None = None  # its name
+        self.refused_rooms: list[tuple[str, str, str]] = []  # which are not shown yet
         self._handlers: dict[type, Callable[[Any, Tag], object]] = {
             Say: self._say,
             SendFile: self._say,
@@ -164,12 +165,16 @@ class Conversation:
         self._failures += 1
         self._frontend.show(Failed(code, sentence, tag, room))
 
+    def room_refused(self, room: str, code: str, sentence: str) -> None:
+        """Note that the user can't be in a room of the settings. It is shown behind the next welcome."""
+        self.refused_rooms.append((room, code, sentence))
+
     def _with_room(self, request: Request) -> Request:
         """Return ``request`` without the name of the default room: by its absence, all else knows that room."""
         room = getattr(request, "room", None)
-        if room is None or self._default_room is None or isinstance(request, JoinRoom):
+        if room is None or self.default_room is None or isinstance(request, JoinRoom):
             return request
-        is_default = room_log(room) == room_log(self._default_room)
+        is_default = room_log(room) == room_log(self.default_room)
         return replace(request, room=None) if is_default else request
 
     @property
@@ -194,7 +199,7 @@ class Conversation:
             return
         self._recalls.note(event)
         if isinstance(event, Welcome):
-            self._default_room = event.default_room
+            self.default_room = event.default_room
         if isinstance(event, PerhapsSaid):
             self.unacknowledged.tell_answers()  # first those of this run, which have their tags
             self.doubtful.restore(event)
@@ -207,6 +212,10 @@ class Conversation:
             pass  # a refusal of our message, which is shown as the outcome of its request
         else:
             self._frontend.show(event)
+        if isinstance(event, Welcome):
+            refused, self.refused_rooms = self.refused_rooms, []
+            for room, code, sentence in refused:
+                self.refuse(code, sentence, room=room)
         # The event may be the answer to messages. Lines of an earlier run are shown right behind the welcome.
         if not isinstance(event, Welcome):
             self.unacknowledged.tell_answers()

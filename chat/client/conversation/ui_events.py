@@ -39,7 +39,7 @@ from chat.client.resuming.events import (
     MissingMessages,
     Renumbered,
 )
-from chat.client.state.places import MAILBOX, ROOM
+from chat.client.state.places import MAILBOX, room_log
 from chat.client.state.unanswered_line import UnansweredLine
 from chat.protocol.commands import Verb
 from chat.structs import Struct
@@ -337,7 +337,11 @@ def holes_of(listing: EarlierListing) -> list[MissingMessages]:
     last = numbers[-1] if request.before is None else request.before - 1
     return [
         MissingMessages(
-            MAILBOX if request.private else ROOM, max(start, first), min(end, last), "lost"
+            MAILBOX if request.private else room_log(request.room),
+            max(start, first),
+            min(end, last),
+            "lost",
+            request.room,
         )
         for start, end in listing.lost
         if start <= last and end >= first

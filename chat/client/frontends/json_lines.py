@@ -44,12 +44,13 @@ from chat.client.frontends.wording import RENUMBERED, missing_line
 from chat.client.resuming.events import (
     CatchUpBegan,
     CatchUpEnded,
+    CatchUpEvent,
     Disconnected,
     LineRestored,
     MissingMessages,
     Renumbered,
 )
-from chat.client.state.places import MAILBOX, ROOM
+from chat.client.state.places import MAILBOX
 from chat.client.state.unanswered_line import UnansweredLine
 from chat.local_time import utc_timestamp
 from chat.protocol.descriptor import MessageType
@@ -60,7 +61,6 @@ _KINDS = {
     MessageType.IMAGE: "image",
     MessageType.VOICE: "voice",
 }
-_LOGS = {ROOM: "room", MAILBOX: "private"}
 # Characters that a terminal would act on are escaped: a user who runs this by hand reads the lines on a terminal.
 _ESCAPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
@@ -103,13 +103,13 @@ class JsonFrontend:
             CatchUpBegan: _catch_up_began,
             CatchUpEnded: lambda event: {
                 "type": "caught-up",
-                "log": _LOGS[event.log],
+                **_log(event),
                 "count": event.shown,
                 "complete": event.complete,
             },
             MissingMessages: lambda event: {
                 "type": "missing",
-                "log": _LOGS[event.log],
+                **_log(event),
                 "first": event.first,
                 "last": event.last,
                 "reason": event.reason,
@@ -117,7 +117,7 @@ class JsonFrontend:
             },
             Renumbered: lambda event: {
                 "type": "renumbered",
-                "log": _LOGS[event.log],
+                **_log(event),
                 "message": RENUMBERED,
             },
             LineRestored: lambda event: {"type": "restored", **_line(event.line)},
@@ -269,10 +269,14 @@ def _message(event: Text | Attachment) -> dict[str, Any]:
     }
 
 
+def _log(event: CatchUpEvent) -> dict[str, Any]:
+    return {"log": "private" if event.log == MAILBOX else "room", "room": event.room}
+
+
 def _catch_up_began(event: CatchUpBegan) -> dict[str, Any]:
     return {
         "type": "catching-up",
-        "log": _LOGS[event.log],
+        **_log(event),
         "expected": event.expected,
         "since": None if event.since is None else _timestamp(event.since),
     }

@@ -19,7 +19,7 @@ import gevent
 from gevent.lock import RLock
 from gevent.socket import wait_read
 
-from chat.client.frontends.pasting import ENTER_PAUSE, MAX_PASTE, PASTE_QUIET
+from chat.client.frontends.pasting import ENTER_PAUSE, MAX_PASTE, PASTE_LINES, PASTE_QUIET
 from chat.client.runtime.unblocked import UnblockedWriter
 
 _LOCAL, _CONTROL = 3, 6  # indexes in the list that tcgetattr returns
@@ -256,3 +256,18 @@ def _cut(data: bytearray, limit: int) -> int:
         if data[end] & 0xC0 != 0x80:  # not a continuation byte
             return end
     return limit  # not UTF-8
+
+
+def is_to_be_asked_about(lines: list[Line]) -> bool:
+    """Return whether ``lines`` are a paste that is long or has commands in it."""
+    count = count_lines(lines)
+    whole = (line.data.strip() for line in lines if not line.continued)
+    has_commands = any(line.startswith(b"/") and line != b"/quit" for line in whole)
+    return count > PASTE_LINES or (count > 1 and has_commands)
+
+
+def answer_of(lines: list[Line]) -> bool | None:
+    """Return whether ``lines`` are a yes or a no; None if they are neither, or several lines."""
+    return {b"yes": True, b"no": False}.get(
+        lines[0].data.strip().lower() if len(lines) == 1 else b""
+    )

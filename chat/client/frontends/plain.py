@@ -90,12 +90,13 @@ from chat.client.frontends.wording import (
 from chat.client.resuming.events import (
     CatchUpBegan,
     CatchUpEnded,
+    CatchUpEvent,
     Disconnected,
     LineRestored,
     MissingMessages,
     Renumbered,
 )
-from chat.client.state.places import MAILBOX, ROOM, LogKey
+from chat.client.state.places import MAILBOX, LogKey, log_of
 from chat.protocol.notices import NoticeCode
 from chat.sanitize import lines_of, sanitize
 from chat.sizes import counted
@@ -151,14 +152,16 @@ class PlainFrontend:
             Notice: self._notice,
             CatchUpBegan: self._began,
             CatchUpEnded: self._ended,
-            MissingMessages: lambda event: [line_at(now(), missing_line(event))],
+            MissingMessages: lambda event: [
+                line_at(now(), missing_line(event), self._sign_of(event))
+            ],
             LineRestored: lambda event: [line_at(now(), f"not confirmed yet: {said(event.line)}")],
             Doubted: lambda event: told_lines(Told((said(event.line), doubt_line(event)))),
             DoubtSettled: lambda event: told_lines(
                 Told((said(event.line), settled_line(event.outcome)))
             ),
             OtherAccount: lambda event: [line_at(now(), other_account_line(event.username))],
-            Renumbered: lambda event: [line_at(now(), RENUMBERED)],
+            Renumbered: lambda event: [line_at(now(), RENUMBERED, self._sign_of(event))],
             Announced: self._announced,
             Done: lambda event: [] if event.answer is None else from_server(now(), event.answer),
             **self._rooms.formats,
@@ -258,20 +261,24 @@ class PlainFrontend:
         if not event.replay:
             self._attention.presence.spoke(event.sender, event.timestamp)
         # What the user has missed is listed as a mention once, and does not ring.
-        log = ROOM if event.to is None else MAILBOX
+        log = log_of(event.to, event.room)
         if not event.own and (not event.replay or self._since.get(log) is not None):
-            self._attention.hear(event.timestamp, event.sender, event.text, event.to)
+            self._attention.hear(event.timestamp, event.sender, event.text, event.to, event.room)
         self._note_read(event)
         self.messages.append((event.sender, shown_text(event).removeprefix(ACTION)))
         return text_lines(event, place=self._rooms.sign(event.room, event.to))
 
     def _began(self, event: CatchUpBegan) -> list[str]:
         self._since[event.log] = event.since
-        return [line_at(now(), f"{earlier_words(event.expected, event.since, now())}:")]
+        words = earlier_words(event.expected, event.since, now())
+        return [line_at(now(), f"{words}:", self._sign_of(event))]
 
     def _ended(self, event: CatchUpEnded) -> list[str]:
         words = earlier_words(event.shown, self._since.pop(event.log, None), now())
-        return [line_at(now(), f"end of the {words}")]
+        return [line_at(now(), f"end of the {words}", self._sign_of(event))]
+
+    def _sign_of(self, event: CatchUpEvent) -> str:
+        return "" if event.log == MAILBOX else self._rooms.sign(event.room)
 
     def _notice(self, event: Notice) -> list[str]:
         if event.code == NoticeCode.WAITING.value:
@@ -287,7 +294,7 @@ class PlainFrontend:
         if message.seq is not None:
             to = message.to
             partner = None if to is None else to if message.own else message.sender
-            self._attention.read_marks.note(ReadUpTo(message.seq, partner))
+            self._attention.read_marks.note(ReadUpTo(message.seq, partner, message.room))
 
     def _unconfirmed(self, event: Notice) -> list[str]:
         """Return a line only for the first of several notices in a minute: the server repeats them every 5 seconds."""

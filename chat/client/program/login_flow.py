@@ -8,7 +8,7 @@ from typing import Protocol
 from chat.client.connection.connect import connect_through
 from chat.client.connection.connection import Connection
 from chat.client.conversation.inbox import Inbox
-from chat.client.errors import ChatError, LoginRefused
+from chat.client.errors import ChatError, LoginRefused, NotSent, NotSupported, QueryRefused
 from chat.client.program.client_state import ClientState
 from chat.client.program.credentials import Credentials
 from chat.client.program.settings import Settings
@@ -49,8 +49,8 @@ class LoginFlow:
 
     ``entered`` is called with each connection. ``asks``: the user may be asked for a name and a password. ``judges``:
     the user may be asked whether to trust the server. ``resumer`` has the messages that are not answered yet, over all
-    connections;
-    ``state`` chooses what the client remembers of each name.
+    connections; ``state`` chooses what the client remembers of each name. ``room_refused`` is called with the name of a
+    room of the settings that the user can't be in, and with the code and the sentence of the refusal.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class LoginFlow:
         asks: bool = True,
         judges: bool = True,
         state: ClientState | None = None,
+        room_refused: Callable[[str, str, str], object] = lambda room, code, sentence: None,
     ) -> None:
         self.username = settings.username or ""  # of the last login, or the last try
         self._settings = settings
@@ -75,6 +76,7 @@ class LoginFlow:
         self._state = state or ClientState(settings, asker.tell, is_person=False)
         self._credentials = credentials_of(settings)
         self._connector = make_connector(settings, asker.judge if judges else None, asker.tell)
+        self._room_refused = room_refused
 
     def log_in(self, suggested_name: Callable[[], str]) -> Connection:
         """Make the first connection. Raises ChatError if no answer of the user can help.
@@ -108,8 +110,28 @@ class LoginFlow:
         # The server may spell the name in another way, and its spelling counts.
         self.username = connection.username
         self._resumer.use(self._state.has_entered())
+        try:
+            self._join_rooms(connection)
+        except BaseException:  # also if this attempt is killed
+            connection.close(timeout=0)
+            raise
         self._entered(connection)
         return connection
+
+    def _join_rooms(self, connection: Connection) -> None:
+        """Join the rooms of the settings that the login did not bring, such as those that are to be made.
+
+        The connection sends nothing else before: lines for a room must find the user there. Raises ChatError.
+        """
+        for name in self._resumer.rooms.wanted:
+            if connection.known_room(name) is not None:
+                continue
+            try:
+                connection.join(name)
+            except QueryRefused as refused:
+                self._room_refused(name, refused.code, str(refused))
+            except (NotSupported, NotSent) as problem:
+                self._room_refused(name, "not-supported", str(problem))
 
     def learn(self, password: str) -> None:
         """Note the new password of the user's name."""

@@ -28,12 +28,11 @@ from chat.client.frontends.line_io import (
     OutputClosed,
     OutputFailed,
     PassingStream,
-    count_lines,
+    answer_of,
     is_terminal,
-    joined,
     unseen,
 )
-from chat.client.frontends.pasting import MAX_PASTE, PASTE_LINES
+from chat.client.frontends.line_room import LineRoom
 from chat.client.frontends.progress import ProgressBars
 from chat.client.frontends.wording import local_times
 from chat.client.program.catching_up import CatchingUp, wishes_of
@@ -41,8 +40,10 @@ from chat.client.program.client_state import ClientState
 from chat.client.program.hub import quiet_hub
 from chat.client.program.login_flow import LoginFlow, advice
 from chat.client.program.reconnect import GaveUp, Reconnector
+from chat.client.program.rooms_at_start import why_no_room
 from chat.client.program.settings import PROGRAM, Mode, Settings
 from chat.client.program.time_zone import follow_time_zone
+from chat.client.program.typed_lines import TypedLines
 from chat.client.trust.connector import UnknownServer
 from chat.config.command_line import EXIT_FAILED, EXIT_OK
 from chat.process.signals import ENDING, install_handler
@@ -74,6 +75,7 @@ class Program:
         self._reader = LineReader(STDIN, self._longest_line)
         self._output = LineWriter(STDOUT)
         self._errors = LineWriter(STDERR)
+        self._typed = TypedLines(self._reader, self._ask_together, self._warn)
         self._ending: AsyncResult[End] = AsyncResult()
         self._max_text = 64 * 1024
         self._was_inside = False  # whether a login has succeeded
@@ -86,6 +88,8 @@ class Program:
         )
         self._bars: ProgressBars | None = None
         self._plain: plain.PlainFrontend | None = None
+        first = settings.rooms[0] if settings.rooms else None
+        self._room = LineRoom(first, lambda: self._conversation.default_room)
         takes_requests = settings.mode is Mode.JSON or settings.commands or self._is_interactive
         self._inbox = Inbox(
             settings.save_directory,
@@ -122,7 +126,11 @@ class Program:
             asks=self._is_interactive,
             judges=can_ask,
             state=ClientState(settings, self.tell, is_person=is_watched or self._is_interactive),
+            room_refused=self._conversation.room_refused,
         )
+        # A script that names no room must not take messages of other rooms for those of the default room.
+        if settings.rooms or (is_watched and settings.mode is Mode.PLAIN):
+            self._conversation.resumer.rooms.want(settings.rooms)
         self._reconnector = Reconnector(
             self._login.connect,
             self._conversation,
@@ -164,6 +172,11 @@ class Program:
         try:
             # Only the screen asks for the first name. Without a screen the settings have a name.
             connection = self._login.log_in(lambda: "")
+            problem = why_no_room(self._settings, self._conversation.refused_rooms)
+            if problem is not None and not self._is_interactive:
+                connection.close(timeout=FAREWELL)
+                self._end(End(problem))
+                return
             if not self._settings.listen:
                 self._input = self._spawn(self._read_input)
             self._reconnector.run(connection)
@@ -198,7 +211,7 @@ class Program:
         self._warn(unknown_server.lines)
         while True:
             lines = self._ask_together(unknown_server.question)
-            word = _answer(lines)
+            word = answer_of(lines)
             if word is not None or not lines:
                 return word is True
 
@@ -254,26 +267,11 @@ class Program:
         self._tell([told])
 
     def _next_lines(self) -> list[Line]:
-        """Read the lines that come together; return none at the end. A paste becomes one text, if the user agrees."""
-        if not self._is_interactive:
-            line = self._reader.read()
-            return [] if line is None else [line]
-        while lines := self._reader.read_together():
-            count = count_lines(lines)
-            if not _is_to_be_asked_about(lines):
-                return lines
-            answer = self._ask_together(f"{count} lines came at once. Send them as one message?")
-            while _answer(answer) is None and answer:
-                # The paste goes on. Lines beyond MAX_PASTE are dropped: they would be no message anyway.
-                if count_lines(answer) > 1 and sum(len(line.data) for line in lines) < MAX_PASTE:
-                    lines += answer
-                count = count_lines(lines)
-                answer = self._ask_together(f"Send these {count} lines as one message?")
-            if _answer(answer):
-                # A continued line is never taken for a command.
-                return [Line(joined(lines), continued=True)]
-            self._warn(["Nothing was sent."])
-        return []
+        """Read the lines that come together; return none at the end."""
+        if self._is_interactive:
+            return self._typed.next()
+        line = self._reader.read()
+        return [] if line is None else [line]
 
     def _read_first(self) -> Line | None:
         """Read one line. Lines pasted with it are dropped: they may be secret, and must not be sent to the room."""
@@ -304,7 +302,7 @@ class Program:
                 yield asked
         else:
             commands = settings.commands or self._is_interactive
-            yield from plain_requests.read_line(line, commands, self._max_text)
+            yield from plain_requests.read_line(line, commands, self._max_text, self._room)
 
     def _longest_line(self) -> int:
         if self._settings.mode is Mode.JSON:
@@ -343,7 +341,12 @@ class Program:
             else None
         )
         self._plain = frontend = plain.PlainFrontend(
-            self._tell, self._warn, self._inbox.why_not_saved, self._attention, greeting
+            self._tell,
+            self._warn,
+            self._inbox.why_not_saved,
+            self._attention,
+            greeting,
+            has_rooms=bool(self._settings.rooms),
         )
         if not is_terminal(STDERR):
             return frontend
@@ -382,18 +385,3 @@ class Program:
         """End the program after a bug: all expected errors were handled before."""
         fault = greenlet.exception
         self._end(End(f"internal fault: {type(fault).__name__}: {fault}", unfinished=True))
-
-
-def _is_to_be_asked_about(lines: list[Line]) -> bool:
-    """Return whether ``lines`` are a paste that is long or has commands in it."""
-    count = count_lines(lines)
-    whole = (line.data.strip() for line in lines if not line.continued)
-    has_commands = any(line.startswith(b"/") and line != b"/quit" for line in whole)
-    return count > PASTE_LINES or (count > 1 and has_commands)
-
-
-def _answer(lines: list[Line]) -> bool | None:
-    """Return whether ``lines`` are a yes or a no; None if they are neither, or several lines."""
-    return {b"yes": True, b"no": False}.get(
-        lines[0].data.strip().lower() if len(lines) == 1 else b""
-    )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from chat.client.desktop.open_rules import OpenRule, parse_rules
 from chat.client.program.password_file import FilePassword, read_password_file
+from chat.client.state.places import room_log
 from chat.config.command_line import UsageError, parse_size
 from chat.config.options import (
     SHELLS,
@@ -72,7 +73,8 @@ class Settings(Struct):
     ``replay`` is how many earlier messages to ask for if a person watches, None for the usual number;
     ``script_replay`` is the number for a pipe or ``Mode.JSON``, which only the command line sets.
     ``max_save`` is in bytes. ``commands``: lines of an input that is no terminal may be commands. ``open`` are the
-    programs that open files. ``ignore`` has patterns for users who are hidden, ``highlight`` words that count as a
+    programs that open files. ``rooms`` are the rooms to be in from the start, each once; lines are for the first one.
+    ``ignore`` has patterns for users who are hidden, ``highlight`` words that count as a
     mention. These two and ``presence`` are for people, not for ``Mode.JSON``.
 
     ``time_format`` is for strftime. The fields from ``bell`` to ``log_file`` are for the screen. ``names`` shows a
@@ -95,6 +97,7 @@ class Settings(Struct):
     script_replay: int = 0
     max_save: int = 100 * 1024**2
     open: tuple[OpenRule, ...] = ()
+    rooms: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     highlight: tuple[str, ...] = ()
     presence: PresenceChoice = "all"
@@ -122,7 +125,9 @@ class Settings(Struct):
 
 
 def read_settings(
-    command_line: Mapping[str, str | bool | None], file: Mapping[str, Given], has_screen: bool
+    command_line: Mapping[str, str | bool | list[str] | None],
+    file: Mapping[str, Given],
+    has_screen: bool,
 ) -> Settings:
     """Merge the settings: the command line takes precedence over the file, and the file over the defaults.
 
@@ -144,7 +149,7 @@ def read_settings(
     return Settings(**{name: values[name] for name in _FIELDS & values.keys()}, mode=mode)
 
 
-def _given(command_line: Mapping[str, str | bool | None]) -> dict[str, Given]:
+def _given(command_line: Mapping[str, str | bool | list[str] | None]) -> dict[str, Given]:
     """Return what was typed; the server, ``NAME@ADDRESS`` or ``ADDRESS``, is another spelling of two options."""
     given = given_on_command_line(command_line)
     server = given.pop("<server>", None)
@@ -208,6 +213,17 @@ def _username(name: str, where: str) -> str:
 def _names(text: str, where: str) -> tuple[str, ...]:
     names = (name.strip() for name in _utf8(text, where).split(","))
     return tuple(name for name in names if name)
+
+
+def _rooms(text: str, where: str) -> tuple[str, ...]:
+    """Read names of rooms, each perhaps with the sign of a room before it."""
+    rooms: dict[str, str] = {}
+    for given in _utf8(text, where).split(","):
+        name = given.strip().removeprefix("#")
+        if not name:
+            raise UsageError(f"{where} is empty: expected the name of a room")
+        rooms.setdefault(room_log(name), name)
+    return tuple(rooms.values())
 
 
 def _open_rules(text: str, where: str) -> tuple[OpenRule, ...]:
@@ -293,6 +309,8 @@ OPTIONS: tuple[Option, ...] = (
     Option("save-directory", Kind.TEXT, _save_directory),
     Option("max-save", Kind.SIZE, parse_size),
     Option("replay", Kind.COUNT, _replay),
+    # Not in a file: it would change where the lines of a script go.
+    Option("room", Kind.NAMES, _rooms, in_file=False, sets="rooms"),
     Option("ignore", Kind.NAMES, _names),
     Option("highlight", Kind.NAMES, _names),
     Option("open", Kind.TABLE, _open_rules),

@@ -34,6 +34,11 @@ class JoinedRooms:
         self._wanted = {room_log(name): name for name in names}
 
     @property
+    def wanted(self) -> tuple[str, ...]:
+        """The rooms that each login is to join, and that the user has not left meanwhile."""
+        return tuple((self._wanted or {}).values())
+
+    @property
     def known(self) -> tuple[str, ...]:
         """The rooms that the user was in, with this run of the client or an earlier one."""
         return () if self._wanted is None else self._memory().rooms
@@ -70,9 +75,9 @@ class JoinedRooms:
             self._is_account = event.account
             self._fresh.clear()
         elif isinstance(event, EnteredRoom):
-            name = event.facts.name or ""
             self._wanted = self._wanted or {}
-            self._fresh[room_log(name)] = name
+            if event.facts.name is not None:
+                self._fresh[room_log(event.facts.name)] = event.facts.name
         else:
             for log in map(room_log, left):
                 self._fresh.pop(log, None)

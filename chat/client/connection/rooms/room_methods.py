@@ -42,24 +42,28 @@ class RoomMethods(EarlierMessages):
 
     # Lists
 
-    def list_rooms(self, prefix: str = "") -> Iterator[ListedRoom]:
-        """Yield the rooms that this user may know, by name; those that begin with ``prefix``.
+    def list_rooms(self, prefix: str = "", *, after: str | None = None) -> Iterator[ListedRoom]:
+        """Yield the rooms that this user may know, by name; those that begin with ``prefix``, behind ``after``.
 
         The next page is fetched when one has been taken. Raises as ``part`` does.
         """
-        for answer in self._list(Verb.ROOMS, None, prefix):
+        for answer in self._list(Verb.ROOMS, None, prefix, after):
             yield from read_rooms(answer.sentence) or ()
 
-    def names(self, prefix: str = "", *, room: str | None = None) -> Iterator[str]:
+    def names(
+        self, prefix: str = "", *, room: str | None = None, after: str | None = None
+    ) -> Iterator[str]:
         """Yield the names of the users in a room (None: the default one), in order; those that begin with ``prefix``.
 
-        Also of a room with very many users. The next page is fetched when one has been taken. Raises as ``part`` does.
+        Only those behind the name ``after``. Also of a room with very many users. The next page is fetched when one has
+        been taken. Raises as ``part`` does.
         """
-        for answer in self._list(Verb.NAMES, room, prefix):
+        for answer in self._list(Verb.NAMES, room, prefix, after):
             yield from read_names(answer.sentence) or ()
 
-    def _list(self, verb: Verb, room: str | None, prefix: str) -> Iterator[Notice]:
-        after: str | None = None
+    def _list(
+        self, verb: Verb, room: str | None, prefix: str, after: str | None
+    ) -> Iterator[Notice]:
         while True:
             listing = ListQuery(prefix or None, after, _PAGE)
             answer = self.do(Command(verb.value, room=room, listing=listing))

@@ -25,7 +25,6 @@ from chat.client.conversation.room_requests import (
     ShowRoom,
     ShowTopic,
 )
-from chat.client.conversation.rooms.lists import PAGE, listed_rooms, listed_users
 from chat.client.conversation.ui_events import (
     Frontend,
     RoomListing,
@@ -35,7 +34,7 @@ from chat.client.conversation.ui_events import (
     UserList,
     users_of,
 )
-from chat.protocol.commands import Command, ListQuery, Verb
+from chat.protocol.commands import Command, Verb
 
 # Users that are listed of a room with very many, and rooms in one list.
 USUAL_USERS = 100
@@ -137,8 +136,8 @@ class RoomActions:
 
     def _read_rooms(self, request: ListRooms, tag: Tag, connection: Connection) -> UiEvent:
         most = MOST_ROOMS if request.limit is None else request.limit
-        query = ListQuery(request.prefix or None, request.after, PAGE)
-        found = list(islice(listed_rooms(connection, query), most + 1))
+        rooms = connection.list_rooms(request.prefix, after=request.after)
+        found = list(islice(rooms, most + 1))
         return RoomListing(request, tuple(found[:most]), len(found) > most, tag)
 
     def _who(self, request: Who, tag: Tag) -> None:
@@ -157,8 +156,8 @@ class RoomActions:
 
     def _read_users(self, request: Who, tag: Tag, connection: Connection) -> UiEvent:
         limit = USUAL_USERS if request.limit is None else request.limit
-        query = ListQuery(request.prefix or None, request.after, min(limit + 1, PAGE))
-        users = tuple(islice(listed_users(connection, request.room, query), limit + 1))
+        names = connection.names(request.prefix, room=request.room, after=request.after)
+        users = tuple(islice(names, limit + 1))
         known = connection.known_room(request.room)
         here = None if known is None else known.here
         return _listed(connection, request, users, limit, here, tag)
