@@ -60,6 +60,7 @@ from chat.client.conversation.typed.foreign_commands import carries_password, in
 from chat.client.conversation.typed.room_arguments import (
     NO_TOPIC,
     parse_join,
+    parse_notify,
     parse_part,
     parse_room,
     parse_rooms,
@@ -263,9 +264,7 @@ def _about(verb: Verb, what: str, help: str) -> SlashCommand:
 
 
 COMMANDS: tuple[SlashCommand, ...] = (
-    SlashCommand(
-        "msg", "NAME TEXT", "send a text to one user only", parse_message, aliases=("w", "pm")
-    ),
+    SlashCommand("msg", "NAME TEXT", "send a text to one user", parse_message, aliases=("w", "pm")),
     SlashCommand("reply", "TEXT", "answer the last private message", parse_reply),
     SlashCommand("me", "TEXT", "say what you do: /me waves", parse_action),
     _file_command("file", MessageType.FILE, "send a file, or a directory as a tar"),
@@ -295,6 +294,13 @@ COMMANDS: tuple[SlashCommand, ...] = (
     _name_command("invite", InviteUser, "invite a user to the room (owners)"),
     _name_command("remove", RemoveUser, "take a user out of the room (owners)"),
     SlashCommand(
+        "notify",
+        "[all|mentions|none]",
+        "choose how loud this room is",
+        parse_notify,
+        Availability.SCREEN,
+    ),
+    SlashCommand(
         "room",
         "[SETTING VALUE]",
         "show or change the room (owners)",
@@ -311,7 +317,7 @@ COMMANDS: tuple[SlashCommand, ...] = (
     SlashCommand(
         "ignore",
         "[NAME]",
-        "hide a user here, or *-bot; no NAME: list",
+        "hide a user, or *-bot; no NAME: list",
         partial(parse_optional_name, make=Ignore, name="ignore"),
     ),
     _name_command("unignore", Unignore, "show a user's messages again"),
@@ -353,7 +359,7 @@ COMMANDS: tuple[SlashCommand, ...] = (
     _about(Verb.UNBLOCK, "NAME", "take private messages of a user again"),
     _bare_command("blocks", partial(_ask, Verb.BLOCKS), "list the users whom you block"),
     _bare_command("devices", partial(_ask, Verb.DEVICES), "list the devices of your account"),
-    _about(Verb.FORGET, "NAME", "have a device ask for your password again"),
+    _about(Verb.FORGET, "NAME", "have a device ask for the password"),
     _bare_command("register", Register, "protect your name with a password"),
     _bare_command("passwd", ChangePassword, "change your password"),
     SlashCommand("kick", "NAME [REASON]", "kick a user (moderators only)", parse_kick),

@@ -16,6 +16,7 @@ from chat.client.conversation.room_requests import (
     PartRoom,
     RemoveUser,
     RoomRequest,
+    SetNotify,
     SetTopic,
     ShowRoom,
     ShowTopic,
@@ -360,6 +361,7 @@ ScreenRequest = (
     | SetBell
     | SetMouse
     | SetRaw
+    | SetNotify
     | ToggleNames
     | ToggleSidebar
     | OpenView
@@ -373,19 +375,8 @@ Request = CommonRequest | ScreenRequest
 
 # What a user types is for the room that they are looking at, or writing in.
 _IN_A_ROOM = (
-    Who,
-    PartRoom,
-    ShowTopic,
-    SetTopic,
-    InviteUser,
-    RemoveUser,
-    ShowRoom,
-    ChangeRoom,
-    ShowEarlier,
-    SearchLog,
-    FetchEarlier,
-    FetchFound,
-    ListFiles,
+    *(Who, PartRoom, ShowTopic, SetTopic, InviteUser, RemoveUser, ShowRoom, ChangeRoom, SetNotify),
+    *(ShowEarlier, SearchLog, FetchEarlier, FetchFound, ListFiles),
 )
 
 

@@ -70,6 +70,13 @@ class ChangeRoom(Struct):
     room: str | None = None
 
 
+class SetNotify(Struct):
+    """Choose which messages of a room ring: ``all``, ``mentions`` or ``none``. None shows the choice."""
+
+    mode: str | None = None
+    room: str | None = None
+
+
 RoomRequest = (
     JoinRoom
     | PartRoom

@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime, timezone
 from typing import Any
 
@@ -34,21 +33,21 @@ from chat.client.conversation.requests import (
 )
 from chat.client.conversation.ui_events import Asked
 from chat.client.errors import ChatError
-from chat.client.frontends.line_io import LineWriter, OutputClosed
 from chat.client.program.catching_up import CatchingUp, wishes_of
 from chat.client.program.client_state import ClientState
 from chat.client.program.hub import quiet_hub
 from chat.client.program.login_flow import LoginFlow, advice, name_of_login
 from chat.client.program.reconnect import Reconnector
-from chat.client.program.settings import PROGRAM, Settings
+from chat.client.program.settings import Settings
 from chat.client.program.time_zone import follow_time_zone
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.client.screen.controller import Controller
-from chat.client.screen.crash_report import describe, write_report
+from chat.client.screen.crash_report import describe, report_end, write_report
 from chat.client.screen.draw.layout import Renderer
 from chat.client.screen.frontend import ScreenFrontend
 from chat.client.screen.input.own_keys import OwnKeys
 from chat.client.screen.input.questions import LineQuestion, PasswordQuestion, YesOrNo
+from chat.client.screen.kept_views import KeptViews
 from chat.client.screen.local_commands import LocalCommands
 from chat.client.screen.markup.code_colours import CodeColours
 from chat.client.screen.model.model import Model
@@ -59,10 +58,9 @@ from chat.client.screen.text.own_styles import read_styles
 from chat.client.screen.text.styles import ERROR
 from chat.client.screen.text.themes import Theme
 from chat.client.trust.connector import UnknownServer
-from chat.config.command_line import EXIT_FAILED, EXIT_OK, report_line
+from chat.config.command_line import EXIT_FAILED, EXIT_OK
 from chat.process.signals import ENDING, install_handler
 
-STDERR = 2
 # Seconds between looks at state that changes without an event: the progress of transfers, the time until the next try.
 TICK = 0.25
 # The first two are Python's defaults. A full collection visits all entries of the logs, which takes longer than a user
@@ -120,6 +118,10 @@ class App:
             learn=lambda password: self._login.learn(password),
             reconnect=lambda username: self._reconnector.reconnect(username),
         )
+        self._conversation.resumer.rooms.want(())
+        self._kept_views = KeptViews(
+            self._model, self._controller, lambda: self._conversation.resumer.memory
+        )
         marks = attention.read_marks
         self._login = LoginFlow(
             settings,
@@ -143,18 +145,18 @@ class App:
     def run(self) -> int:
         """Run the client until it ends, and return the exit status."""
         gc.set_threshold(*_COLLECTIONS)
-        problem: str | None
         try:
             with self._terminal:
                 problem = self._run_on_screen()
         except TerminalUnusable as unusable:
             problem = f"{unusable}, or --plain, which needs no screen"
         finally:
+            self._kept_views.keep()
             self._inbox.close()
             self._conversation.resumer.close()
         self._close_log()
         if problem is not None:
-            _report(problem)
+            report_end(problem)
             return EXIT_FAILED
         return EXIT_OK if self._was_inside else EXIT_FAILED
 
@@ -269,6 +271,7 @@ class App:
         # At least 4: split_text must find room for the longest character of UTF-8.
         self._max_text = max(connection.limits.max_text, 4)
         self._was_inside = True
+        self._kept_views.restore()
 
     # --- For the login flow
 
@@ -351,6 +354,8 @@ class App:
             if model.running or model.lag or not model.is_online:
                 model.tick(now())
                 self.repaint()
+            self._controller.look_around()
+            self._kept_views.keep()
             self._local.write_log()
             if self._code_colours.read(GEVENT.offload):
                 self._show_anew()
@@ -372,20 +377,13 @@ class App:
         try:
             self._local.close_log()
         except OSError as problem:
-            _report(f"the end of the log could not be written: {problem.strerror}")
+            report_end(f"the end of the log could not be written: {problem.strerror}")
 
     def _fault(self, greenlet: gevent.Greenlet[..., Any]) -> None:
         """Report a bug of this program: expected errors are handled before they get here."""
         fault = greenlet.exception
         assert fault is not None
         self._end(describe(fault, write_report(fault)))
-
-
-def _report(problem: str) -> None:
-    """Write one line to stderr, or skip the line if stderr is a terminal that takes nothing."""
-    with suppress(OutputClosed):
-        line = report_line(PROGRAM, problem)
-        gevent.with_timeout(FAREWELL, LineWriter(STDERR).write, [line], timeout_value=None)
 
 
 def now() -> datetime:

@@ -4,27 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from itertools import count
-from pathlib import PurePath
 from typing import Protocol
 
-from chat.client.connection.outgoing import split_text
-from chat.client.conversation.commands import COMMANDS, Availability, parse_line, shown_line
-from chat.client.conversation.requests import (
-    CloseView,
-    DropLine,
-    NeedsPassword,
-    OnScreen,
-    Quit,
-    Reply,
-    Request,
-    RequestError,
-    Say,
-    SayAgain,
-    SearchLog,
-    SendFile,
-)
-from chat.client.conversation.ui_events import Asked, UiEvent
+from chat.client.conversation.commands import COMMANDS, Availability, shown_line
+from chat.client.conversation.requests import DropLine, SayAgain
+from chat.client.conversation.ui_events import UiEvent
 from chat.client.frontends.pasting import PASTE_LINES
 from chat.client.screen.draw.layout import Renderer, Size, input_width
 from chat.client.screen.input.completion import Completer
@@ -45,44 +29,29 @@ from chat.client.screen.input.questions import (
 from chat.client.screen.input.slips import command_below
 from chat.client.screen.model.entries import PageLine
 from chat.client.screen.model.model import Candidates, Model
-from chat.client.screen.model.switcher import Switcher
+from chat.client.screen.model.switcher import Destination, Switcher
 from chat.client.screen.model.views import Draft, Page, View
 from chat.client.screen.reading.reading_back import ReadingBack
 from chat.client.screen.reading.scrolling import Scroller
 from chat.client.screen.reading.searching import Searcher
-from chat.structs import replace
+from chat.client.screen.room_names import RoomNames
+from chat.client.screen.submitting import RequestTaker, Submitter
 
 PASTE_CHARACTERS = 2000
 KEYS_PAGE = "keys"
 # These stand over what is shown, and change as the user types.
 _Over = SearchQuestion | SwitchQuestion
-
-
 _LEAVE_VIEW = {
     *(Action.VIEW, Action.NEXT_UNREAD, Action.VIEW_ABOVE, Action.VIEW_BELOW),
     *(Action.SHOW_KEYS, Action.SWITCH),
 }
 
 
-class Desk(Protocol):
+class Desk(RequestTaker, Protocol):
     """List what the controller needs from the program around the screen."""
-
-    @property
-    def max_text(self) -> int: ...  # bytes of one message
-
-    def ask(self, asked: Asked) -> None: ...
-
-    def addressed(self, reply: Reply) -> Say: ...  # raises RequestError
-
-    def do_here(self, request: OnScreen) -> None: ...  # raises RequestError
-
-    # Asks for the password; raises RequestError.
-    def complete(self, request: NeedsPassword) -> None: ...
 
     # Calls a function after so many seconds.
     def later(self, seconds: float, function: Callable[[], object]) -> object: ...
-
-    def leave(self) -> None: ...
 
     def suspend(self) -> None: ...
 
@@ -118,11 +87,12 @@ class Controller:
         self._completer = Completer(
             [command for command in COMMANDS if command.where & Availability.SCREEN], model.speakers
         )
-        self._tags = count(1)
+        self._submitter = Submitter(model, desk, now, lambda: renderer.scroll_to_bottom(model))
         self.reading_back = ReadingBack(model, renderer, desk.ask, lambda: self.size, now)
         self.searcher = Searcher(
             model, renderer, desk.ask, desk.later, lambda: self.size, now, self.reading_back
         )
+        self._names = RoomNames(model, desk.ask)
         self._scroller = Scroller(model, renderer, lambda: self.size, self.reading_back.look)
         self._actions: dict[Action, Callable[[], object]] = {
             Action.SUBMIT: self._submit,
@@ -138,8 +108,8 @@ class Controller:
             Action.SUSPEND: desk.suspend,
             Action.BARE: self.show_bare_view,
             Action.SHOW_KEYS: self._toggle_keys,
-            Action.SAY_AGAIN: lambda: self._decide(SayAgain),
-            Action.DROP_LINE: lambda: self._decide(DropLine),
+            Action.SAY_AGAIN: lambda: self._submitter.decide(SayAgain),
+            Action.DROP_LINE: lambda: self._submitter.decide(DropLine),
         }
 
     def press(self, key: Input) -> bool:
@@ -197,7 +167,7 @@ class Controller:
 
     def take(self, event: UiEvent) -> bool:
         """Take the answer to a question of this screen; return False if ``event`` is none."""
-        return self.reading_back.take(event) or self.searcher.take(event)
+        return self.reading_back.take(event) or self.searcher.take(event) or self._names.take(event)
 
     @property
     def _asker(self) -> Asker | None:
@@ -231,11 +201,28 @@ class Controller:
     @property
     def composer(self) -> Composer:
         """Return the composer of the current view."""
-        view = self._model.current
+        return self._composer_of(self._model.current)
+
+    def draft_of(self, view: View) -> str:
+        """Return what is typed in ``view``, and not sent."""
+        known = self._composers.get(id(view))
+        return "" if known is None else known[1].editor.text
+
+    def restore_draft(self, view: View, text: str) -> None:
+        """Put a draft of an earlier run into ``view``, unless something is typed there."""
+        editor = self._composer_of(view).editor
+        if not editor.text:
+            editor.set_text(text)
+
+    def _composer_of(self, view: View) -> Composer:
         # The view is stored beside its composer: the id of an object that is gone may be used again.
         if id(view) not in self._composers:
             self._composers[id(view)] = view, Composer(self._completer, self._kills)
         return self._composers[id(view)][1]
+
+    def look_around(self) -> None:
+        """Ask for what is missing of what is shown. Call it a few times a second."""
+        self._names.look()
 
     def forget(self, view: View) -> None:
         """Drop the draft and the history of ``view``, which was closed."""
@@ -329,62 +316,16 @@ class Controller:
 
     def _send(self) -> None:
         # The line leaves the input in any case, so it can't merge with what is typed next.
-        line = self.composer.commit(shown_line)
-        try:
-            request = self._directed(parse_line(line, Availability.SCREEN))
-            # What the line does shows in the log. A page can be searched and closed by commands, too.
-            if not isinstance(request, SearchLog | CloseView):
-                self._model.close_page()
-            if isinstance(request, OnScreen):
-                self._desk.do_here(request)
-            elif isinstance(request, NeedsPassword):
-                self._desk.complete(request)
-        except RequestError as problem:
-            self._model.close_page()
-            self._model.refuse(self._now(), shown_line(line), str(problem))
-            self._renderer.scroll_to_bottom(self._model)
-            return
-        if isinstance(request, Quit):
-            self._desk.leave()
-        elif not isinstance(request, OnScreen | NeedsPassword):
-            self._ask_room(request, line)
-
-    def _directed(self, request: Request) -> Request:
-        """Add the recipient of the current view to a request that names none."""
-        if isinstance(request, Reply):
-            return self._desk.addressed(request)
-        peer = self._model.current.peer
-        if isinstance(request, Say | SendFile) and request.to is None and peer is not None:
-            return replace(request, to=peer)
-        return request
-
-    def _ask_room(self, request: Request, line: str) -> None:
-        """Show a message as pending at once, and queue the request; its result comes back under its tag."""
-        model, now = self._model, self._now()
-        if isinstance(request, Say):
-            for piece in split_text(request.text, self._desk.max_text):
-                tag = next(self._tags)
-                model.say(tag, piece, request.to, now)
-                self._desk.ask(Asked(replace(request, text=piece), tag))
-            return
-        tag = next(self._tags)
-        if isinstance(request, SendFile):
-            path = request.path if request.unquoted is None else request.unquoted
-            model.share(tag, PurePath(path).name or path, request.kind, request.to, now)
-        else:
-            model.await_result(tag, line)
-        self._desk.ask(Asked(request, tag))
-
-    def _decide(self, make: type[SayAgain | DropLine]) -> None:
-        """Decide about the newest line that was perhaps said, if it is in this view."""
-        line = self._model.attention.doubts.newest
-        if line is not None and self._model.view_with(line.to) is self._model.current:
-            self._desk.ask(Asked(make(line.nonce)))
-        else:
-            self._model.remark(self._now(), "no line here is marked as perhaps said")
+        self._submitter.carry_out(self.composer.commit(shown_line))
 
     def _open_switcher(self) -> None:
-        self.ask(SwitchQuestion(Switcher(self._model.destinations()), self._model.go))
+        self.ask(SwitchQuestion(Switcher(self._model.destinations()), self._go))
+
+    def _go(self, destination: Destination) -> None:
+        if destination.is_room:
+            self._submitter.join(destination.name)
+        else:
+            self._model.go(destination)
 
     def _toggle_keys(self) -> None:
         page = self._model.page

@@ -1,15 +1,32 @@
-"""Report a bug of this program: one sentence for the user, and a file with all that helps to fix the bug."""
+"""Report what ended the client: one sentence for the user, and about a bug a file with all that helps to fix it."""
 
 from __future__ import annotations
 
 import os
 import traceback
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
+import gevent
+
 from chat import __version__
+from chat.client.frontends.line_io import LineWriter, OutputClosed
+from chat.client.program.settings import PROGRAM
+from chat.config.command_line import report_line
 from chat.files.home import log_directory
 from chat.files.private_files import make_private_directory
+
+STDERR = 2
+# Seconds for the line to be taken.
+_PATIENCE = 1.0
+
+
+def report_end(problem: str) -> None:
+    """Write one line to stderr, or skip the line if stderr is a terminal that takes nothing."""
+    with suppress(OutputClosed):
+        line = report_line(PROGRAM, problem)
+        gevent.with_timeout(_PATIENCE, LineWriter(STDERR).write, [line], timeout_value=None)
 
 
 def write_report(fault: BaseException, directory: Path | None = None) -> Path | None:

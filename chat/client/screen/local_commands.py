@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
+from chat.client.attention.notify import NotifyMode
 from chat.client.conversation.requests import (
     ClearLog,
     CloseView,
@@ -29,6 +30,7 @@ from chat.client.conversation.requests import (
     ToggleNames,
     ToggleSidebar,
 )
+from chat.client.conversation.room_requests import SetNotify
 from chat.client.conversation.uploads import expand
 from chat.client.errors import explain
 from chat.client.frontends.clipboard import (
@@ -46,6 +48,13 @@ from chat.client.screen.model.entries import Said, Shared
 from chat.client.screen.model.model import Model
 from chat.client.screen.terminal.modes import PrivateModes
 from chat.client.screen.text.styles import DIM, ERROR
+from chat.client.state.places import room_log
+
+_NOTIFIES = {
+    NotifyMode.ALL: "every message of this room rings",
+    NotifyMode.MENTIONS: "messages of this room ring if they mention you; all are counted",
+    NotifyMode.NONE: "messages of this room neither ring nor are they counted",
+}
 
 
 class CommandContext(Protocol):
@@ -93,6 +102,7 @@ class LocalCommands:
             SetBell: self._set_bell,
             SetMouse: self._set_mouse,
             SetRaw: self._set_raw,
+            SetNotify: self._set_notify,
             ToggleNames: self._toggle_names,
             ToggleSidebar: self._toggle_sidebar,
             OpenView: lambda request: model.query(request.name),
@@ -188,6 +198,14 @@ class LocalCommands:
         model.shows_raw = not model.shows_raw if request.on is None else request.on
         how = "without the styles" if model.shows_raw else "with the styles"
         self._remark(f"texts are shown {how} of their markup")
+
+    def _set_notify(self, request: SetNotify) -> None:
+        model = self._model
+        if model.current.room is None:
+            raise RequestError("Private messages always ring; /ignore NAME hides those of a user.")
+        if request.mode is not None:
+            model.set_notify(room_log(request.room), NotifyMode(request.mode))
+        self._remark(_NOTIFIES[model.current.room.notify])
 
     def _toggle_names(self, request: ToggleNames) -> None:
         self._model.shows_names = not self._model.shows_names

@@ -109,6 +109,16 @@ class Memory:
                 rooms.names, rooms.are_kept_by_server = new
                 self._set("rooms", list(new))
 
+    @property
+    def drafts(self) -> Mapping[str, str]:
+        """The texts that the user has typed and not sent, by views."""
+        return self._contents.rooms.drafts
+
+    @property
+    def notify_levels(self) -> Mapping[str, NotifyLevel]:
+        """Of which messages the user wants to be notified, by views."""
+        return self._contents.rooms.notify
+
     def draft(self, view: str) -> str:
         """Return what the user has typed in a view and not sent."""
         return self._contents.rooms.drafts.get(view, "")

@@ -64,7 +64,17 @@ def test_everything_that_can_be_asked_for_can_be_typed() -> None:
 
 def test_everything_that_only_a_screen_does_can_be_typed() -> None:
     lines = ["/clear", "/save a", "/log", "/bell", "/names"]
-    lines += ["/mouse", "/query a", "/close", "/keys", "/copy", "/bare", "/raw", "/sidebar"]
+    lines += [
+        "/mouse",
+        "/query a",
+        "/close",
+        "/keys",
+        "/copy",
+        "/bare",
+        "/raw",
+        "/sidebar",
+        "/notify",
+    ]
     assert {type(parse_line(line, Availability.SCREEN)) for line in lines} == set(
         get_args(ScreenRequest)
     )

@@ -155,8 +155,8 @@ def test_the_topic_stands_below_the_title(bench: Bench) -> None:
 @pytest.mark.parametrize(
     ("reason", "words"),
     [
-        (None, "you are not in dev: you have left it on another device"),
-        ("removed", "you are not in dev: an owner has removed you, or the room is gone"),
+        (None, "you have left the room on another device"),
+        ("removed", "you are not in the room any more: an owner removed you, or the room is gone"),
     ],
 )
 def test_a_room_that_is_left_stays_readable(bench: Bench, reason: str | None, words: str) -> None:
@@ -170,7 +170,7 @@ def test_a_room_that_is_left_stays_readable(bench: Bench, reason: str | None, wo
     bench.model.show(dev)
     assert "dev, not joined, at" in text_of(title_line(bench.model, 80))
     bench.take(EnteredRoom(DEV, NINE))
-    assert bench.lines(dev)[-1].startswith("-- you are in dev, with alice")
+    assert bench.lines(dev)[-2].startswith("-- you are in the room, with alice")
     assert not bench.model.close(dev)
     bench.take(LeftRoom("dev", NINE))
     assert bench.model.close(dev)
@@ -188,14 +188,17 @@ def test_a_login_says_which_rooms_are_lost_and_which_are_new(bench: Bench) -> No
             invited=("attic",),
         )
     )
-    assert "-- you are not in dev: the room is gone" in bench.lines(room(bench, "dev"))
+    assert "-- you are not in the room any more: it is gone" in bench.lines(room(bench, "dev"))
     assert [view.room_name for view in bench.model.views] == [None, "dev", "den", "ops"]
     told = "-- you may join attic: /join attic enters it"
     assert told in bench.lines()
     assert bench.model.current is bench.model.default
     bench.take(Welcome("bob", NINE, ("bob",), rooms=(DEN,), invited=("attic",)))
     assert bench.lines().count(told) == 1
-    assert bench.lines(room(bench, "dev")).count("-- you are not in dev: the room is gone") == 1
+    assert (
+        bench.lines(room(bench, "dev")).count("-- you are not in the room any more: it is gone")
+        == 1
+    )
 
 
 def test_an_invitation_says_how_to_come(bench: Bench) -> None:

@@ -32,7 +32,7 @@ _MEANINGS = {
     "clear": "cls reset",
     "save": "export dump",
     "log": "logging logger",
-    "bell": "beep sound notify notifications",
+    "bell": "beep sound notifications",
     "reconnect": "connect server",
     "register": "identify nickserv ns login auth account signup",
     "passwd": "password pass setpass changepassword",

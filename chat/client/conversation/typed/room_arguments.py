@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
+from chat.client.attention.notify import NotifyMode
 from chat.client.conversation.requests import Request, RequestError, Who
 from chat.client.conversation.room_requests import (
     ChangeRoom,
     JoinRoom,
     ListRooms,
     PartRoom,
+    SetNotify,
     SetTopic,
     ShowRoom,
     ShowTopic,
@@ -25,6 +27,7 @@ _CHOICES = {
     "kind": tuple(kind.value for kind in RoomKind),
     "history": tuple(visible.value for visible in Visible),
 }
+_NOTIFY_MODES = [mode.value for mode in NotifyMode]
 _ROOM_USAGE = (
     "/room, /room kind open|closed|announcements, /room history invited|all, "
     "/room keep TIME|server, or /room owner NAME"
@@ -67,6 +70,14 @@ def parse_topic(rest: str) -> ShowTopic | SetTopic:
     if not rest:
         return ShowTopic()
     return SetTopic(None if rest == NO_TOPIC else rest)
+
+
+def parse_notify(rest: str) -> SetNotify:
+    """Parse how loud the room is, or nothing. Raises RequestError."""
+    mode = rest.lower()
+    if mode and mode not in _NOTIFY_MODES:
+        raise RequestError(f"Expected /notify {', '.join(_NOTIFY_MODES[:-1])} or none.")
+    return SetNotify(mode or None)
 
 
 def parse_room(rest: str) -> ShowRoom | ChangeRoom:

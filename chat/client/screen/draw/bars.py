@@ -8,7 +8,7 @@ from operator import itemgetter
 from chat.client.frontends.wording import UNCONFIRMED
 from chat.client.screen.input.keys import Action
 from chat.client.screen.input.own_keys import USUAL_KEYS, OwnKeys
-from chat.client.screen.model.model import DEFAULT_NAME, Model
+from chat.client.screen.model.model import ONLY_ROOM, Model
 from chat.client.screen.model.rooms import ANNOUNCEMENTS, CLOSED, NOT_INSIDE, room_sign
 from chat.client.screen.model.search import Search, ServerState
 from chat.client.screen.model.views import Page, View
@@ -223,7 +223,7 @@ def _apart(spans: Iterable[Span]) -> Row:
 
 
 def _view(model: Model, number: int, view: View, longest: int, is_brief: bool) -> Span:
-    longest = max(longest, cells(DEFAULT_NAME)) if view is model.default else longest
+    longest = max(longest, cells(ONLY_ROOM)) if view is model.default else longest
     name = elide(sanitize(model.name_of(view)), longest)
     # Unread messages in what is shown are below it, which the status line says.
     if view is model.shown:

@@ -34,8 +34,8 @@ MAX_PICTURES = 50
 _RECENT = 5000
 # Commands whose lines are kept until their results are known: a server that never answers must not fill the memory.
 _MAX_ASKED = 1000
-# What the client calls the default room: beside others, and alone.
-DEFAULT_NAME, ONLY_ROOM = "lobby", "room"
+# What the client calls the default room as long as there is no other one.
+ONLY_ROOM = "room"
 # A longer time between two calls of ``tick`` does not count as time that passed.
 _LONGEST_STEP = 5.0
 
@@ -98,6 +98,8 @@ class Model(OpenViews):
         self.leaves_if_cleared = False
         self.rename(username)
         self._pictures: deque[Shared] = deque()
+        # Views of rooms that the user wants to enter, by the tags of the requests.
+        self.entering: dict[Tag, View] = {}
         self._asked: OrderedDict[Tag, str] = OrderedDict()
 
     def rename(self, username: str) -> None:
@@ -230,7 +232,7 @@ class Model(OpenViews):
 
     def name_of(self, view: View) -> str:
         """Return the name of a view: of its room, or of the other user."""
-        return view.peer or view.room_name or (DEFAULT_NAME if self.has_rooms else ONLY_ROOM)
+        return view.peer or view.room_name or (self.default_name if self.has_rooms else ONLY_ROOM)
 
     def sign_of(self, name: str) -> str:
         """Return the sign of a moderator or a registered user; a blank for a guest."""

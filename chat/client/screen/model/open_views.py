@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from chat.client.attention.attention import Attention
 from chat.client.attention.names import folded
+from chat.client.attention.notify import NotifyMode
 from chat.client.attention.read_marks import ReadUpTo
 from chat.client.screen.model.entries import peer_of
 from chat.client.screen.model.people import People
@@ -18,15 +19,18 @@ from chat.client.state.places import LogKey, room_log
 class OpenViews:
     """Hold ``views``: the default room, the other rooms, and the private conversations.
 
-    ``default`` is the view of the default room, which is always there. ``current`` is the conversation that the input
-    goes to. A ``page`` stands in place of its log until it is closed. ``bare`` are the lines of the bare view while it
-    is shown; new messages do not change them, so that a selection in the terminal stays. ``search`` is under way, or
-    was the last one.
+    ``default`` is the view of the default room, which is always there; the server calls it ``default_name``.
+    ``notify_modes`` are how loud rooms are, as far as the user has chosen. ``current`` is the conversation that the
+    input goes to. A ``page`` stands in place of its log until it is closed. ``bare`` are the lines of the bare view
+    while it is shown; new messages do not change them, so that a selection in the terminal stays. ``search`` is under
+    way, or was the last one.
     """
 
     def __init__(self, attention: Attention) -> None:
         self.attention = attention
         self.default_room = ShownRoom()
+        self.default_name = "lobby"
+        self.notify_modes: dict[LogKey, NotifyMode] = {}
         self.default = View(room=self.default_room)
         self.views = [self.default]
         self.current = self.default
@@ -72,6 +76,11 @@ class OpenViews:
         """Return the view of the room ``name`` (None: the default room); None if it has no view."""
         return self.default if name is None else self._rooms.get(room_log(name))
 
+    def find_room(self, name: str) -> View | None:
+        """Return the view of the room that a user calls ``name``; None if it has no view."""
+        is_default = room_log(name) == room_log(self.default_name)
+        return self.default if is_default else self.room_view(name)
+
     def log_view(self, log: LogKey) -> View:
         """Return the view of the room with this log; private messages have lines about them in the default room's."""
         return self._rooms.get(log, self.default)
@@ -90,12 +99,21 @@ class OpenViews:
         key = room_log(name)
         view = self._rooms.get(key)
         if view is None:
-            view = View(room=ShownRoom(name, membership))
+            room = ShownRoom(name, membership)
+            room.notify = self.notify_modes.get(key, room.notify)
+            view = View(room=room)
             self.views.insert(len(self._rooms) + 1, view)
             self._rooms[key] = view
             self._recent.append(view)
             self._update_attention()
         return view
+
+    def set_notify(self, log: LogKey, mode: NotifyMode) -> None:
+        """Make the room with this log so loud, now and whenever it is opened."""
+        self.notify_modes[log] = mode
+        room = self.log_view(log).room
+        if room is not None and room_log(room.name) == log:
+            room.notify = mode
 
     def query(self, name: str) -> View:
         """Show the private conversation with ``name``, with the earlier messages."""

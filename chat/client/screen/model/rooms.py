@@ -25,10 +25,21 @@ class ShownRoom:
     """Hold a room. ``name`` is as the server writes it; None for the default room.
 
     ``kind`` is None while it is not known. ``here`` is how many users the server counts; None: count the ``people``.
-    ``notify`` says which new messages are counted, and which ring.
+    ``wants_names``: the server has not told who is in the room. ``notify`` says which new messages are counted, and
+    which ring.
     """
 
-    __slots__ = ("here", "is_owner", "kind", "membership", "name", "notify", "people", "topic")
+    __slots__ = (
+        "here",
+        "is_owner",
+        "kind",
+        "membership",
+        "name",
+        "notify",
+        "people",
+        "topic",
+        "wants_names",
+    )
 
     def __init__(self, name: str | None = None, membership: Membership = Membership.INSIDE) -> None:
         self.name = name
@@ -38,6 +49,7 @@ class ShownRoom:
         self.here: int | None = None
         self.is_owner = False
         self.people = People()
+        self.wants_names = False
         self.notify = NotifyMode.MENTIONS
 
     @property
@@ -68,12 +80,14 @@ class ShownRoom:
         self.name, self.kind, self.topic = facts.name, facts.kind, facts.topic
         self.here, self.is_owner = facts.here, facts.is_owner
         self.people.reset(facts.users)
+        self.wants_names = not facts.users
 
     def leave(self) -> None:
         """Note that the user is in the room no more."""
         self.membership = Membership.OUTSIDE
         self.here = None
         self.people.reset(())
+        self.wants_names = False
 
 
 def room_sign(room: ShownRoom) -> str:

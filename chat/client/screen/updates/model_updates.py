@@ -27,7 +27,6 @@ from chat.client.conversation.ui_events import (
     Lag,
     MentionList,
     Problem,
-    RoomListing,
     Told,
     TransferChanged,
     TransferListing,
@@ -35,7 +34,6 @@ from chat.client.conversation.ui_events import (
     UserFound,
     UserList,
 )
-from chat.client.frontends.room_lines import room_list_lines
 from chat.client.frontends.wording import (
     DISCONNECTED,
     block_line,
@@ -94,7 +92,6 @@ class ModelUpdater:
             UserList: self._people,
             DeviceListing: self._devices,
             BlockListing: self._blocks,
-            RoomListing: lambda event, now: self._model.remark(now, *room_list_lines(event)),
             UserFound: self._found,
             TransferListing: self._transfers,
             FileListing: lambda event, now: self._model.remark(now, *file_lines(event)),
@@ -283,6 +280,7 @@ class ModelUpdater:
     def _done(self, event: Done, now: datetime) -> None:
         self._model.is_unconfirmed = False
         self._model.settle(event.tag)
+        self._rooms.settle(event.tag, now)
         self._model.command_of(event.tag)
         if event.answer is not None:
             first, *further = lines_of(local_times(event.answer))
@@ -298,6 +296,7 @@ class ModelUpdater:
             self._model.refuse(now, command, sentence)
         else:
             self._model.remark(now, sentence, style=ERROR)
+        self._rooms.settle(event.tag, now)
 
     def _people(self, event: UserList, now: datetime) -> None:
         self._model.remark(now, people(event))

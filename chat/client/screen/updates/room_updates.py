@@ -16,6 +16,15 @@ from chat.client.connection.events import (
     TopicChanged,
     Welcome,
 )
+from chat.client.conversation.ui_events import RoomListing, Tag
+from chat.client.frontends.room_lines import (
+    elsewhere_words,
+    entered_lines,
+    invited_line,
+    left_line,
+    room_list_lines,
+    topic_changed_line,
+)
 from chat.client.frontends.wording import some_names
 from chat.client.screen.model.entries import Remark
 from chat.client.screen.model.model import Model
@@ -23,14 +32,15 @@ from chat.client.screen.model.rooms import Membership
 from chat.client.screen.model.views import View
 from chat.client.screen.text.styles import DIM, ERROR
 from chat.client.state.places import room_log
-from chat.protocol.notices import LeaveReason, NoticeCode
+from chat.protocol.notices import NoticeCode
 from chat.sanitize import sanitize
 
+_LOST = "you are not in the room any more"
 # Why a login does not lead into a room that the user was in, by the code of the refusal.
 _REFUSALS = {
-    NoticeCode.NO_SUCH_ROOM.value: "the room is gone",
-    NoticeCode.NOT_INVITED.value: "you are not invited",
-    NoticeCode.TOO_MANY_ROOMS.value: "you are in too many rooms",
+    NoticeCode.NO_SUCH_ROOM.value: f"{_LOST}: it is gone",
+    NoticeCode.NOT_INVITED.value: f"{_LOST}: you are not invited",
+    NoticeCode.TOO_MANY_ROOMS.value: f"{_LOST}: you are in too many rooms",
 }
 
 
@@ -49,12 +59,14 @@ class RoomUpdater:
             RoomChanged: self._changed,
             Invited: self._invited,
             HereCount: self._counted,
+            RoomListing: self._listed,
         }
 
     def welcome(self, event: Welcome) -> None:
         """Take the rooms of a login; mark rooms that were lost meanwhile, and tell of new invitations."""
         model = self._model
         model.default_room.topic, model.default_room.here = event.topic, event.here
+        model.default_name = event.default_room or model.default_name
         inside = {room_log(facts.name) for facts in event.rooms if facts.name is not None}
         refused = {room_log(name): code for name, code in event.refused}
         for view in [*model.rooms]:
@@ -63,10 +75,23 @@ class RoomUpdater:
                 continue
             if room.membership is Membership.INSIDE:
                 code = refused.get(room_log(room.name), "")
-                self._lose(view, event.timestamp, _REFUSALS.get(code, "you are not in it any more"))
+                self._lose(view, event.timestamp, _REFUSALS.get(code, _LOST))
         for facts in event.rooms:
             self._enter(facts)
         self._tell_invitations(event.invited, event.timestamp)
+
+    def settle(self, tag: Tag, now: datetime) -> None:
+        """Take the answer to a request to enter a room, if ``tag`` is that of one.
+
+        If the user is in the room, an event has told it before.
+        """
+        view = self._model.entering.pop(tag, None)
+        room = None if view is None else view.room
+        if view is not None and room is not None and room.membership is Membership.ENTERING:
+            room.leave()
+            view.append(
+                Remark(now, (f"you are not in {room.name}; /close closes this view.",), DIM)
+            )
 
     def _enter(self, facts: RoomFacts) -> View | None:
         """Note that the user is in a room; return its view, None for the default room."""
@@ -83,10 +108,9 @@ class RoomUpdater:
         view = self._enter(event.facts)
         if view is None or view.room is None or was_inside:
             return
-        others = [name for name in event.facts.users if name != self._model.username]
-        company = f", with {some_names(others)}" if others else ""
-        how = "" if event.receipt is not None else " (joined on another device)"
-        view.append(Remark(event.timestamp, (f"you are in {view.room.name}{company}{how}",), DIM))
+        first, *further = entered_lines(event.facts, self._model.username)
+        lines = (f"{first}{elsewhere_words(event)}", *further)
+        view.append(Remark(event.timestamp, lines, DIM))
 
     def _is_inside(self, name: str) -> bool:
         view = self._model.room_view(name)
@@ -96,21 +120,14 @@ class RoomUpdater:
         view = self._model.room_view(event.room)
         if view is None or view.room is None or view is self._model.default:
             return
-        if event.reason == LeaveReason.REMOVED.value:
-            self._lose(view, event.timestamp, "an owner has removed you, or the room is gone")
-        else:
-            where = "" if event.receipt is not None else " on another device"
-            self._lose(view, event.timestamp, f"you have left it{where}")
+        self._lose(view, event.timestamp, left_line(event))
 
-    def _lose(self, view: View, moment: datetime, why: str) -> None:
+    def _lose(self, view: View, moment: datetime, line: str) -> None:
         """Mark a room as left: its log stays, and nothing can be said in it."""
         assert view.room is not None
         view.room.leave()
         name = view.room.name
-        lines = (
-            f"you are not in {name}: {why}",
-            f"/join {name} comes back, /close closes this view.",
-        )
+        lines = (line, f"/join {name} comes back, /close closes this view.")
         view.append(Remark(moment, lines, ERROR))
 
     def _topic(self, event: TopicChanged, now: datetime) -> None:
@@ -118,14 +135,7 @@ class RoomUpdater:
         if view is None or view.room is None:
             return
         view.room.topic = event.topic
-        who = "the topic" if event.user is None else f"{event.user} changed the topic"
-        if event.topic:
-            words = f"{who}: {' '.join(event.topic.split())}"
-        else:
-            words = (
-                "the topic was removed" if event.user is None else f"{event.user} removed the topic"
-            )
-        view.append(Remark(event.timestamp, (words,), DIM))
+        view.append(Remark(event.timestamp, (topic_changed_line(event),), DIM))
 
     def _changed(self, event: RoomChanged, now: datetime) -> None:
         view = self._model.room_view(event.room)
@@ -137,8 +147,7 @@ class RoomUpdater:
             return
         self._told.add(room_log(event.room))
         self._model.other_rooms[room_log(event.room)] = event.room
-        who = "you are invited" if event.user is None else f"{event.user} invites you"
-        self._tell(event.timestamp, f"{who} to the room {event.room}: /join {event.room} enters it")
+        self._tell(event.timestamp, invited_line(event))
 
     def _tell_invitations(self, names: Iterable[str], moment: datetime) -> None:
         new = [name for name in names if room_log(name) not in self._told]
@@ -155,8 +164,17 @@ class RoomUpdater:
         for view in {id(each): each for each in (model.default, model.current)}.values():
             view.append(entry)
 
+    def _listed(self, event: RoomListing, now: datetime) -> None:
+        model = self._model
+        for room in event.rooms:
+            if not room.is_joined:
+                model.other_rooms[room_log(room.name)] = room.name
+        model.command_of(event.tag)
+        model.remark(now, *room_list_lines(event))
+
     def _counted(self, event: HereCount, now: datetime) -> None:
         view = self._model.room_view(event.room)
         if view is not None and view.room is not None:
             view.room.here = event.here
             view.room.people.are_complete = False
+            view.room.wants_names = event.announced
