@@ -14,12 +14,7 @@ from typing import Any, ClassVar
 import gevent
 from gevent.os import make_nonblocking, nb_read
 
-from chat.client.state.places import MAILBOX as PRIVATE
-from chat.client.state.places import ROOM as LOBBY
 from tests.cutting.evidence import (
-    LOGS,
-    MAILBOX,
-    ROOM,
     EpochShown,
     Event,
     Fate,
@@ -28,6 +23,7 @@ from tests.cutting.evidence import (
     Message,
     Observed,
     Shown,
+    room_of_log,
 )
 from tests.cutting.lines import make_line
 from tests.end_to_end.client_process import CHECKOUT, client_environment
@@ -37,7 +33,6 @@ from tests.starting.programs import Program
 _SCRIPT = "import chat.client\nfrom tests.cutting.library_program import main\nmain()\n"
 _MOST_WAITING = 8  # lines; a user who gets no answer stops typing
 _OUTCOMES = {"accepted": Fate.ANSWERED, "refused": Fate.REFUSED, "lost": Fate.PERHAPS}
-_LOGS: dict[str, str] = {LOBBY: ROOM, PRIVATE: MAILBOX}
 
 
 class LibraryPeer:
@@ -66,6 +61,8 @@ class LibraryPeer:
         self._errors = state.with_suffix(".errors")
         self._rng = rng
         self._recipients = recipients
+        # Beside the default one.
+        self._rooms = [room for log in observed.logs if (room := room_of_log(log)) is not None]
         self._pause = pause
         self._number = self._sessions = 0
         self._fuse: int | None = None  # lines of output until it is killed
@@ -176,8 +173,9 @@ class LibraryPeer:
             if self.is_quiet or len(self._waiting()) + len(self._unkept) >= _MOST_WAITING:
                 continue
             self._number += 1
-            line = make_line(self._rng, self.name, self._number, self._recipients)
-            record = LineRecord(line.body, line.to, is_file=line.size is not None)
+            line = make_line(self._rng, self.name, self._number, self._recipients, self._rooms)
+            is_file = line.size is not None
+            record = LineRecord(line.body, line.to, is_file=is_file, room=line.room)
             self.observed.lines[line.body] = record
             self._unkept.add(line.body)
             try:
@@ -227,7 +225,7 @@ class LibraryPeer:
 
     def _take_hole(self, values: list[Any], fields: dict[str, Any]) -> None:
         log, first, last = values
-        self._life.append(HoleShown(_LOGS[log], self._epoch, first, last))
+        self._life.append(HoleShown(log, self._epoch, first, last))
         if fields["reason"] != "lost":
             self.observed.complaints.append(
                 f"the {log} lacks {first} to {last}: {fields['reason']}"
@@ -235,10 +233,10 @@ class LibraryPeer:
 
     def _take_epoch(self, epoch: str, fields: dict[str, Any]) -> None:
         self._epoch = epoch
-        self._life += [EpochShown(log, epoch) for log in LOGS]
+        self._life += [EpochShown(log, epoch) for log in self.observed.logs]
 
     def _take_renumbered(self, log: str, fields: dict[str, Any]) -> None:
-        self._life.append(EpochShown(_LOGS[log], self._epoch))
+        self._life.append(EpochShown(log, self._epoch))
 
     def _take_kept(self, body: str, fields: dict[str, Any]) -> None:
         self._unkept.discard(body)
@@ -265,6 +263,9 @@ class LibraryPeer:
     def _take_ended_catching_up(self, log: str, fields: dict[str, Any]) -> None:
         self._behind = (self._behind or 0) - 1
 
+    def _take_left(self, log: str, fields: dict[str, Any]) -> None:
+        self.observed.complaints.append(f"it was told that it left the {log}: {fields['reason']}")
+
     def _take_disconnected(self, reason: str, fields: dict[str, Any]) -> None:
         self._is_here, self._last_end = False, reason
 
@@ -284,6 +285,7 @@ class LibraryPeer:
         "notice": _take_notice,
         "began": _take_began,
         "ended_catching_up": _take_ended_catching_up,
+        "left": _take_left,
         "disconnected": _take_disconnected,
         "ended": _take_ended,
     }

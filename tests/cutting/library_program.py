@@ -24,6 +24,7 @@ from chat.client import (
     ChatError,
     ConnectError,
     Disconnected,
+    LeftRoom,
     LineFound,
     LineRestored,
     MissingMessages,
@@ -40,8 +41,10 @@ from chat.client import (
 )
 from chat.client.gevent_runtime import GEVENT
 from chat.client.runtime.runtime import PLAIN, Runtime
+from chat.client.state.places import MAILBOX as PRIVATE
 from chat.local_time import exact_timestamp
 from chat.protocol.notices import NoticeCode
+from tests.cutting.evidence import MAILBOX, log_of_room
 from tests.cutting.hasty import hurry
 from tests.cutting.lines import Line, body_of
 
@@ -80,6 +83,7 @@ def _come_in(
                 reconnect=True,
                 state=state,
                 runtime=runtime,
+                rooms=(),  # those that the account is in
             )
         except ConnectError:
             # The server is not there, or the link is cut. What comes later, the room itself repeats.
@@ -90,9 +94,10 @@ def _say_lines(room: ReconnectingRoom, runtime: Runtime, source: Iterable[bytes]
     for request in source:
         line = Line(*json.loads(request))
         if line.size is None:
-            receipt = room.send_text(line.body, line.to)
+            receipt = room.send_text(line.body, line.to, room=line.room)
         else:
-            receipt = room.send_file(io.BytesIO(line.content), filename=line.body, to=line.to)
+            content = io.BytesIO(line.content)
+            receipt = room.send_file(content, filename=line.body, to=line.to, room=line.room)
         _tell({"kept": line.body})
         runtime.spawn(_tell_outcome, receipt)
 
@@ -113,14 +118,20 @@ def _shown(room: ReconnectingRoom, event: RoomEvent) -> dict[str, Any] | None:
     if isinstance(event, Notice):
         return _notice(event)
     if isinstance(event, MissingMessages):
-        return {"hole": [event.log, event.first, event.last], "reason": event.reason}
+        return {"hole": [_log_of(event), event.first, event.last], "reason": event.reason}
     if isinstance(event, Disconnected):
         return {"disconnected": event.reason}
     if isinstance(event, LineRestored | PerhapsSaid | LineFound):
         return {_LINE_EVENTS[type(event)]: event.line.text}
     if isinstance(event, CatchUpBegan | CatchUpEnded | Renumbered):
-        return {_LOG_EVENTS[type(event)]: event.log}
+        return {_LOG_EVENTS[type(event)]: _log_of(event)}
+    if isinstance(event, LeftRoom):
+        return {"left": log_of_room(event.room), "reason": event.reason}
     return None
+
+
+def _log_of(event: CatchUpBegan | CatchUpEnded | MissingMessages | Renumbered) -> str:
+    return MAILBOX if event.log == PRIVATE else log_of_room(event.room)
 
 
 _LINE_EVENTS: dict[type, str] = {
@@ -142,7 +153,8 @@ def _fields(event: Text | Attachment) -> list[object]:
     else:
         assert event.content is not None, f"a small file without its content: {event}"
         body = body_of(event.kind, event.filename, event.content)
-    return [event.seq, exact_timestamp(event.timestamp), event.sender, event.to, body, event.nonce]
+    time = exact_timestamp(event.timestamp)
+    return [event.seq, time, event.sender, event.to, body, event.nonce, event.room]
 
 
 def _notice(event: Notice) -> dict[str, Any]:

@@ -41,7 +41,7 @@ CLIENTS = (
 LIBRARY = MappingProxyType({"greta": "gevent", "henri": "threads", "boris-phone": "threads"})
 NO_LIBRARY: Mapping[str, str] = MappingProxyType({})
 PASSWORD = "the password of all"
-# Rooms beside the default one; each client of the wire is in some of them.
+# Rooms beside the default one; each account is in some of them.
 ROOMS = tuple(f"room-{number}" for number in range(1, 14))
 _DRAIN = 60.0  # seconds within which all lines are answered when the trouble is over
 _TYPING = 0.3  # seconds between two lines that are typed
@@ -55,7 +55,7 @@ class Stage:
     """``clients`` are names of clients and of their accounts, the same for several devices of one user.
 
     ``library`` has the runtimes of those among them that are programs with our library. ``screens`` are users of the
-    real screen client. ``rooms``: so many of ``ROOMS``, all closed, has each account whose clients all speak the wire.
+    real screen client. ``rooms``: so many of ``ROOMS``, all closed, has each account.
     ``pause`` is the mean time between two lines of a client, in seconds.
     """
 
@@ -81,13 +81,8 @@ class Stage:
         options = ["--durable"] if durable else []
         self.server = ServerControl(directory / "data", *options, without=without)
         self.server.register(*self.accounts, *screens, password=PASSWORD)
-        programs = {account for client, account in clients if client in library}
         choice = Random(rng.random())
-        in_rooms = {
-            account: choice.sample(ROOMS, rooms)
-            for account in self.accounts
-            if account not in programs
-        }
+        in_rooms = {account: choice.sample(ROOMS, rooms) for account in self.accounts}
         self._members = {
             room: [account for account, chosen in in_rooms.items() if room in chosen]
             for room in ROOMS
