@@ -21,7 +21,8 @@ Options:
   --without=<guard>  take a guard out: device, look-up, one-write or jump. Then something must be found
 
 Ten clients of registered users post numbered lines, public and private, and small files. Seven of them speak the wire
-by themselves, and three are programs with our library. Each is in ten of thirteen closed rooms.
+by themselves, and three are programs with our library. Each is in ten of thirteen closed rooms. Two of the programs
+also come and go in three rooms which a host makes, removes, opens and closes, and from which it puts them out.
 Clients and screens are killed (-9) and started again. The end compares the messages that each client showed, also on
 the screens, the fate of each line, and the history. Each answered line must be there once, in one order.
 History must list the messages that a crash took as lost, and each client must have shown the loss.

@@ -6,7 +6,7 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, ClassVar
@@ -22,6 +22,8 @@ from tests.cutting.evidence import (
     LineRecord,
     Message,
     Observed,
+    RoomEntered,
+    RoomLeft,
     Shown,
     room_of_log,
 )
@@ -32,6 +34,7 @@ from tests.starting.programs import Program
 # Named here: programs of the client's side are forked, and not started, when the script has the name of its package.
 _SCRIPT = "import chat.client\nfrom tests.cutting.library_program import main\nmain()\n"
 _MOST_WAITING = 8  # lines; a user who gets no answer stops typing
+_JOINS = 0.2  # part of what is typed, if there are rooms that change
 _OUTCOMES = {"accepted": Fate.ANSWERED, "refused": Fate.REFUSED, "lost": Fate.PERHAPS}
 
 
@@ -167,10 +170,13 @@ class LibraryPeer:
     # Typing
 
     def _type_lines(self, process: Program[bytes]) -> None:
-        assert process.stdin is not None
         while True:
             gevent.sleep(self._rng.expovariate(1 / self._pause))
             if self.is_quiet or len(self._waiting()) + len(self._unkept) >= _MOST_WAITING:
+                continue
+            if self.observed.changing and self._rng.random() < _JOINS:
+                verb = self._rng.choice(("join", "join", "part"))
+                self._write(process, [verb, room_of_log(self._rng.choice(self.observed.changing))])
                 continue
             self._number += 1
             line = make_line(self._rng, self.name, self._number, self._recipients, self._rooms)
@@ -178,11 +184,13 @@ class LibraryPeer:
             record = LineRecord(line.body, line.to, is_file=is_file, room=line.room)
             self.observed.lines[line.body] = record
             self._unkept.add(line.body)
-            try:
-                process.stdin.write(json.dumps(line).encode() + b"\n")
-                process.stdin.flush()
-            except BrokenPipeError:
-                return  # the reader meets the end, too
+            self._write(process, line)
+
+    def _write(self, process: Program[bytes], request: Sequence[object]) -> None:
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # the reader meets the end, too
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
 
     # What the program shows
 
@@ -210,6 +218,8 @@ class LibraryPeer:
         self._epoch, self._is_here = epoch, True
         self._behind = None if fields["is_behind"] else 0
         self._sessions += 1
+        for log, last in fields["rooms"]:
+            self._life.append(RoomEntered(log, epoch, last))
 
     def _take_message(self, values: list[Any], fields: dict[str, Any]) -> None:
         message = Message(*values)
@@ -226,7 +236,8 @@ class LibraryPeer:
     def _take_hole(self, values: list[Any], fields: dict[str, Any]) -> None:
         log, first, last = values
         self._life.append(HoleShown(log, self._epoch, first, last))
-        if fields["reason"] != "lost":
+        # Nobody can read what was said before a room was made again, or while it was closed.
+        if fields["reason"] != "lost" and log not in self.observed.changing:
             self.observed.complaints.append(
                 f"the {log} lacks {first} to {last}: {fields['reason']}"
             )
@@ -263,7 +274,13 @@ class LibraryPeer:
     def _take_ended_catching_up(self, log: str, fields: dict[str, Any]) -> None:
         self._behind = (self._behind or 0) - 1
 
+    def _take_entered(self, log: str, fields: dict[str, Any]) -> None:
+        self._life.append(RoomEntered(log, self._epoch, fields["last"]))
+
     def _take_left(self, log: str, fields: dict[str, Any]) -> None:
+        if log in self.observed.changing:
+            self._life.append(RoomLeft(log))
+            return
         self.observed.complaints.append(f"it was told that it left the {log}: {fields['reason']}")
 
     def _take_disconnected(self, reason: str, fields: dict[str, Any]) -> None:
@@ -285,6 +302,7 @@ class LibraryPeer:
         "notice": _take_notice,
         "began": _take_began,
         "ended_catching_up": _take_ended_catching_up,
+        "entered": _take_entered,
         "left": _take_left,
         "disconnected": _take_disconnected,
         "ended": _take_ended,
