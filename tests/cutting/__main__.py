@@ -12,7 +12,7 @@ Options:
   --seed=<n>         the same choices for the same seed (not to the millisecond); without it, a new one
   --durable          the server confirms a message when it is on the disk; nothing may be missing then
   --screens=<n>      how many people type into the screen client beside, 4 at most [default: 0]
-  --rooms=<n>        in how many rooms beside the default one the clients of the wire are, 13 at most [default: 10]
+  --rooms=<n>        in how many rooms beside the default one each client is, 13 at most [default: 10]
   --wire-only        no client is a program with our library
   --size=<size>      of the file, in bytes, with K, M or G [default: 1G]
   --uploads          the file is sent, and not fetched
@@ -21,7 +21,8 @@ Options:
   --without=<guard>  take a guard out: device, look-up, one-write or jump. Then something must be found
 
 Ten clients of registered users post numbered lines, public and private, and small files. Seven of them speak the wire
-by themselves, and three are programs with our library. Those of the wire are in ten of thirteen closed rooms each.
+by themselves, and three are programs with our library. Each is in ten of thirteen closed rooms. Two of the programs
+also come and go in three rooms which a host makes, removes, opens and closes, and from which it puts them out.
 Clients and screens are killed (-9) and started again. The end compares the messages that each client showed, also on
 the screens, the fate of each line, and the history. Each answered line must be there once, in one order.
 History must list the messages that a crash took as lost, and each client must have shown the loss.

@@ -16,9 +16,12 @@ from tests.cutting.evidence import (
     LineRecord,
     Message,
     Observed,
+    RoomEntered,
+    RoomLeft,
     Shown,
     StoredLog,
 )
+from tests.cutting.stays import faults_of_line, faults_of_stays
 
 
 def faults(evidence: Evidence) -> list[str]:
@@ -36,7 +39,10 @@ def _faults(evidence: Evidence) -> Iterator[str]:
     yield from _faults_of_numbers(evidence)
     for observed in evidence.observed:
         for log in observed.logs if observed.lives else ():
-            yield from _faults_of_what_was_shown(evidence, observed, log)
+            if log in observed.changing:
+                yield from faults_of_stays(evidence, observed, log)
+            else:
+                yield from _faults_of_what_was_shown(evidence, observed, log)
     yield from _faults_of_privacy(evidence)
     yield from _faults_of_lines(evidence)
     for observed in evidence.observed:
@@ -112,7 +118,8 @@ def _faults_of_what_was_shown(evidence: Evidence, observed: Observed, log: str) 
     for life in observed.lives:
         is_first = True
         for event in life:
-            if event.log != log:
+            # The members of this room do not change.
+            if event.log != log or isinstance(event, RoomEntered | RoomLeft):
                 continue
             if isinstance(event, EpochShown):
                 reached, epoch = None, event.epoch
@@ -226,6 +233,9 @@ def _faults_of_lines(evidence: Evidence) -> Iterator[str]:
     found = _Found(evidence)
     for observed in evidence.observed:
         for line in observed.lines.values():
+            if line.log in observed.changing:
+                yield from faults_of_line(observed, line, was_seen=found.was_seen(line))
+                continue
             places = found.places(observed, line)
             yield from _faults_of_fate(evidence, observed, line, found)
             missing += line.fate is Fate.ANSWERED and not all(message for message, _ in places)

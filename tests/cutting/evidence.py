@@ -69,7 +69,21 @@ class EpochShown(NamedTuple):
     epoch: str
 
 
-Event = Shown | HoleShown | EpochShown
+class RoomEntered(NamedTuple):
+    """A client told its user that they are in the room of ``log``, whose last message was ``last``."""
+
+    log: str
+    epoch: str
+    last: int
+
+
+class RoomLeft(NamedTuple):
+    """A client told its user that they are in the room of ``log`` no more."""
+
+    log: str
+
+
+Event = Shown | HoleShown | EpochShown | RoomEntered | RoomLeft
 
 
 class Fate(str, Enum):
@@ -111,7 +125,8 @@ class LineRecord:
 class Observed:
     """Hold all that the user of one client saw, in the lives of its process, and the lines that they typed.
 
-    ``logs`` are those of which it is known what the client showed.
+    ``logs`` are those of which it is known what the client showed. ``changing`` are those among them whose rooms are
+    removed and made again, and whose members come and go.
     """
 
     client: str
@@ -121,6 +136,7 @@ class Observed:
     complaints: list[str] = field(default_factory=list)  # what the client itself found wrong
     replaced: int = 0  # sessions that ended when a late login of the same client arrived
     logs: tuple[str, ...] = LOGS
+    changing: tuple[str, ...] = ()
 
 
 class StoredLog(NamedTuple):
@@ -135,6 +151,7 @@ class StoredLog(NamedTuple):
 class Evidence(NamedTuple):
     """Hold all that a run observed. ``mailboxes`` are by account, ``rooms``, beside the default one, by log.
 
+    ``changing`` has the epoch and the last number of each room that changes, by log.
     ``crashes`` counts the kills of the server; ``bound`` is how many messages each of them may lose.
     """
 
@@ -146,6 +163,7 @@ class Evidence(NamedTuple):
     durable: bool = False
     bound: int = 8192
     rooms: Mapping[str, StoredLog] = {}
+    changing: Mapping[str, tuple[str, int]] = {}
 
     @property
     def all_rooms(self) -> dict[str, StoredLog]:

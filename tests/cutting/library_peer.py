@@ -6,7 +6,7 @@ import contextlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any, ClassVar
@@ -14,12 +14,7 @@ from typing import Any, ClassVar
 import gevent
 from gevent.os import make_nonblocking, nb_read
 
-from chat.client.state.places import MAILBOX as PRIVATE
-from chat.client.state.places import ROOM as LOBBY
 from tests.cutting.evidence import (
-    LOGS,
-    MAILBOX,
-    ROOM,
     EpochShown,
     Event,
     Fate,
@@ -27,7 +22,10 @@ from tests.cutting.evidence import (
     LineRecord,
     Message,
     Observed,
+    RoomEntered,
+    RoomLeft,
     Shown,
+    room_of_log,
 )
 from tests.cutting.lines import make_line
 from tests.end_to_end.client_process import CHECKOUT, client_environment
@@ -36,8 +34,8 @@ from tests.starting.programs import Program
 # Named here: programs of the client's side are forked, and not started, when the script has the name of its package.
 _SCRIPT = "import chat.client\nfrom tests.cutting.library_program import main\nmain()\n"
 _MOST_WAITING = 8  # lines; a user who gets no answer stops typing
+_JOINS = 0.2  # part of what is typed, if there are rooms that change
 _OUTCOMES = {"accepted": Fate.ANSWERED, "refused": Fate.REFUSED, "lost": Fate.PERHAPS}
-_LOGS: dict[str, str] = {LOBBY: ROOM, PRIVATE: MAILBOX}
 
 
 class LibraryPeer:
@@ -66,6 +64,8 @@ class LibraryPeer:
         self._errors = state.with_suffix(".errors")
         self._rng = rng
         self._recipients = recipients
+        # Beside the default one.
+        self._rooms = [room for log in observed.logs if (room := room_of_log(log)) is not None]
         self._pause = pause
         self._number = self._sessions = 0
         self._fuse: int | None = None  # lines of output until it is killed
@@ -170,21 +170,27 @@ class LibraryPeer:
     # Typing
 
     def _type_lines(self, process: Program[bytes]) -> None:
-        assert process.stdin is not None
         while True:
             gevent.sleep(self._rng.expovariate(1 / self._pause))
             if self.is_quiet or len(self._waiting()) + len(self._unkept) >= _MOST_WAITING:
                 continue
+            if self.observed.changing and self._rng.random() < _JOINS:
+                verb = self._rng.choice(("join", "join", "part"))
+                self._write(process, [verb, room_of_log(self._rng.choice(self.observed.changing))])
+                continue
             self._number += 1
-            line = make_line(self._rng, self.name, self._number, self._recipients)
-            record = LineRecord(line.body, line.to, is_file=line.size is not None)
+            line = make_line(self._rng, self.name, self._number, self._recipients, self._rooms)
+            is_file = line.size is not None
+            record = LineRecord(line.body, line.to, is_file=is_file, room=line.room)
             self.observed.lines[line.body] = record
             self._unkept.add(line.body)
-            try:
-                process.stdin.write(json.dumps(line).encode() + b"\n")
-                process.stdin.flush()
-            except BrokenPipeError:
-                return  # the reader meets the end, too
+            self._write(process, line)
+
+    def _write(self, process: Program[bytes], request: Sequence[object]) -> None:
+        assert process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # the reader meets the end, too
+            process.stdin.write(json.dumps(request).encode() + b"\n")
+            process.stdin.flush()
 
     # What the program shows
 
@@ -212,6 +218,8 @@ class LibraryPeer:
         self._epoch, self._is_here = epoch, True
         self._behind = None if fields["is_behind"] else 0
         self._sessions += 1
+        for log, last in fields["rooms"]:
+            self._life.append(RoomEntered(log, epoch, last))
 
     def _take_message(self, values: list[Any], fields: dict[str, Any]) -> None:
         message = Message(*values)
@@ -227,18 +235,19 @@ class LibraryPeer:
 
     def _take_hole(self, values: list[Any], fields: dict[str, Any]) -> None:
         log, first, last = values
-        self._life.append(HoleShown(_LOGS[log], self._epoch, first, last))
-        if fields["reason"] != "lost":
+        self._life.append(HoleShown(log, self._epoch, first, last))
+        # Nobody can read what was said before a room was made again, or while it was closed.
+        if fields["reason"] != "lost" and log not in self.observed.changing:
             self.observed.complaints.append(
                 f"the {log} lacks {first} to {last}: {fields['reason']}"
             )
 
     def _take_epoch(self, epoch: str, fields: dict[str, Any]) -> None:
         self._epoch = epoch
-        self._life += [EpochShown(log, epoch) for log in LOGS]
+        self._life += [EpochShown(log, epoch) for log in self.observed.logs]
 
     def _take_renumbered(self, log: str, fields: dict[str, Any]) -> None:
-        self._life.append(EpochShown(_LOGS[log], self._epoch))
+        self._life.append(EpochShown(log, self._epoch))
 
     def _take_kept(self, body: str, fields: dict[str, Any]) -> None:
         self._unkept.discard(body)
@@ -265,6 +274,15 @@ class LibraryPeer:
     def _take_ended_catching_up(self, log: str, fields: dict[str, Any]) -> None:
         self._behind = (self._behind or 0) - 1
 
+    def _take_entered(self, log: str, fields: dict[str, Any]) -> None:
+        self._life.append(RoomEntered(log, self._epoch, fields["last"]))
+
+    def _take_left(self, log: str, fields: dict[str, Any]) -> None:
+        if log in self.observed.changing:
+            self._life.append(RoomLeft(log))
+            return
+        self.observed.complaints.append(f"it was told that it left the {log}: {fields['reason']}")
+
     def _take_disconnected(self, reason: str, fields: dict[str, Any]) -> None:
         self._is_here, self._last_end = False, reason
 
@@ -284,6 +302,8 @@ class LibraryPeer:
         "notice": _take_notice,
         "began": _take_began,
         "ended_catching_up": _take_ended_catching_up,
+        "entered": _take_entered,
+        "left": _take_left,
         "disconnected": _take_disconnected,
         "ended": _take_ended,
     }

@@ -1,6 +1,7 @@
 """A program with our library, as a user writes one: it shows what it hears, and says what it is told.
 
-The test writes the lines to say to its input, as JSON arrays of the fields of a ``Line``. The program writes what its
+The test writes the lines to say to its input, as JSON arrays of the fields of a ``Line``, and commands, as arrays of
+their name and a room. The program writes what its
 user would see to its output, as JSON objects. Each of them is one write, so that a killed program leaves no half one.
 """
 
@@ -12,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,12 @@ from chat.client import (
     CatchUpBegan,
     CatchUpEnded,
     ChatError,
+    Command,
     ConnectError,
+    ConnectionLost,
     Disconnected,
+    EnteredRoom,
+    LeftRoom,
     LineFound,
     LineRestored,
     MissingMessages,
@@ -33,6 +39,7 @@ from chat.client import (
     ReconnectingRoom,
     Renumbered,
     RoomEvent,
+    RoomFacts,
     Status,
     Text,
     Welcome,
@@ -40,8 +47,10 @@ from chat.client import (
 )
 from chat.client.gevent_runtime import GEVENT
 from chat.client.runtime.runtime import PLAIN, Runtime
+from chat.client.state.places import MAILBOX as PRIVATE
 from chat.local_time import exact_timestamp
 from chat.protocol.notices import NoticeCode
+from tests.cutting.evidence import MAILBOX, log_of_room
 from tests.cutting.hasty import hurry
 from tests.cutting.lines import Line, body_of
 
@@ -80,6 +89,7 @@ def _come_in(
                 reconnect=True,
                 state=state,
                 runtime=runtime,
+                rooms=(),  # those that the account is in
             )
         except ConnectError:
             # The server is not there, or the link is cut. What comes later, the room itself repeats.
@@ -87,14 +97,24 @@ def _come_in(
 
 
 def _say_lines(room: ReconnectingRoom, runtime: Runtime, source: Iterable[bytes]) -> None:
-    for request in source:
-        line = Line(*json.loads(request))
+    for request in map(json.loads, source):
+        if len(request) == 2:
+            _command(room, *request)
+            continue
+        line = Line(*request)
         if line.size is None:
-            receipt = room.send_text(line.body, line.to)
+            receipt = room.send_text(line.body, line.to, room=line.room)
         else:
-            receipt = room.send_file(io.BytesIO(line.content), filename=line.body, to=line.to)
+            content = io.BytesIO(line.content)
+            receipt = room.send_file(content, filename=line.body, to=line.to, room=line.room)
         _tell({"kept": line.body})
         runtime.spawn(_tell_outcome, receipt)
+
+
+def _command(room: ReconnectingRoom, verb: str, name: str) -> None:
+    """Join a room, or leave it; a user who is not connected can do neither."""
+    with suppress(ConnectionLost):
+        room.command(Command(verb, room=name))
 
 
 def _tell_outcome(receipt: Receipt) -> None:
@@ -109,18 +129,32 @@ def _shown(room: ReconnectingRoom, event: RoomEvent) -> dict[str, Any] | None:
         assert event.history is not None
         # Only the room itself knows whether the events behind the welcome are earlier messages.
         behind = room._resumer.is_catching_up
-        return {"welcome": event.history.epoch, "is_behind": behind}
+        rooms = [(log_of_room(facts.name), _last(facts)) for facts in event.rooms]
+        return {"welcome": event.history.epoch, "is_behind": behind, "rooms": rooms}
+    if isinstance(event, EnteredRoom):
+        return {"entered": log_of_room(event.facts.name), "last": _last(event.facts)}
     if isinstance(event, Notice):
         return _notice(event)
     if isinstance(event, MissingMessages):
-        return {"hole": [event.log, event.first, event.last], "reason": event.reason}
+        return {"hole": [_log_of(event), event.first, event.last], "reason": event.reason}
     if isinstance(event, Disconnected):
         return {"disconnected": event.reason}
     if isinstance(event, LineRestored | PerhapsSaid | LineFound):
         return {_LINE_EVENTS[type(event)]: event.line.text}
     if isinstance(event, CatchUpBegan | CatchUpEnded | Renumbered):
-        return {_LOG_EVENTS[type(event)]: event.log}
+        return {_LOG_EVENTS[type(event)]: _log_of(event)}
+    if isinstance(event, LeftRoom):
+        return {"left": log_of_room(event.room), "reason": event.reason}
     return None
+
+
+def _last(facts: RoomFacts) -> int:
+    assert facts.history is not None
+    return facts.history.last
+
+
+def _log_of(event: CatchUpBegan | CatchUpEnded | MissingMessages | Renumbered) -> str:
+    return MAILBOX if event.log == PRIVATE else log_of_room(event.room)
 
 
 _LINE_EVENTS: dict[type, str] = {
@@ -142,13 +176,16 @@ def _fields(event: Text | Attachment) -> list[object]:
     else:
         assert event.content is not None, f"a small file without its content: {event}"
         body = body_of(event.kind, event.filename, event.content)
-    return [event.seq, exact_timestamp(event.timestamp), event.sender, event.to, body, event.nonce]
+    time = exact_timestamp(event.timestamp)
+    return [event.seq, time, event.sender, event.to, body, event.nonce, event.room]
 
 
 def _notice(event: Notice) -> dict[str, Any]:
     if event.code == NoticeCode.EPOCH.value:
         return {"epoch": event.epoch}
     receipt = event.receipt
+    if receipt is not None and receipt.command is not None:
+        return {"answered": receipt.command.verb}
     if receipt is not None and receipt.status is Status.REFUSED:
         return {"outcome": _body(receipt), "status": Status.REFUSED.value}
     return {"notice": event.code}

@@ -139,6 +139,8 @@ class CuttingRun:
         self.counts["messages in history"] = sum(len(each.messages) for each in stored)
         of_rooms = sum(len(each.messages) for each in evidence.rooms.values())
         self.counts["of them in rooms"] = of_rooms
+        for deed, count in self._stage.host.counts.items():
+            self.counts[f"rooms: {deed}"] = count
         self.counts["holes in history"] = sum(len(each.lost) for each in stored)
         for fate in Fate:
             self.counts[f"lines {fate.value}"] = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
@@ -11,7 +12,7 @@ from typing import TypeAlias
 
 import gevent
 
-from tests.cutting import final_history
+from tests.cutting import final_history, room_host
 from tests.cutting.evidence import (
     LOGS,
     MAILBOX,
@@ -21,10 +22,12 @@ from tests.cutting.evidence import (
     Observed,
     Shown,
     log_of_room,
+    room_of_log,
 )
 from tests.cutting.guards import Guard
 from tests.cutting.library_peer import LibraryPeer
 from tests.cutting.proxy import Proxy
+from tests.cutting.room_host import RoomHost
 from tests.cutting.screen_peer import ScreenPeer
 from tests.cutting.server_control import ServerControl
 from tests.cutting.wire_peer import WirePeer
@@ -41,7 +44,7 @@ CLIENTS = (
 LIBRARY = MappingProxyType({"greta": "gevent", "henri": "threads", "boris-phone": "threads"})
 NO_LIBRARY: Mapping[str, str] = MappingProxyType({})
 PASSWORD = "the password of all"
-# Rooms beside the default one; each client of the wire is in some of them.
+# Rooms beside the default one; each account is in some of them.
 ROOMS = tuple(f"room-{number}" for number in range(1, 14))
 _DRAIN = 60.0  # seconds within which all lines are answered when the trouble is over
 _TYPING = 0.3  # seconds between two lines that are typed
@@ -55,7 +58,8 @@ class Stage:
     """``clients`` are names of clients and of their accounts, the same for several devices of one user.
 
     ``library`` has the runtimes of those among them that are programs with our library. ``screens`` are users of the
-    real screen client. ``rooms``: so many of ``ROOMS``, all closed, has each account whose clients all speak the wire.
+    real screen client. ``rooms``: so many of ``ROOMS``, all closed, has each account; and programs with our library
+    that are the only client of their account come and go in further rooms, which a host changes.
     ``pause`` is the mean time between two lines of a client, in seconds.
     """
 
@@ -80,14 +84,14 @@ class Stage:
         self.accounts = list(dict.fromkeys(account for _, account in clients))
         options = ["--durable"] if durable else []
         self.server = ServerControl(directory / "data", *options, without=without)
-        self.server.register(*self.accounts, *screens, password=PASSWORD)
-        programs = {account for client, account in clients if client in library}
+        self.server.register(*self.accounts, *screens, room_host.NAME, password=PASSWORD)
+        devices = Counter(account for _, account in clients)
+        guests = [name for name, account in clients if name in library and devices[account] == 1]
+        self.host = RoomHost(PASSWORD, self.server.directory, Random(rng.random()), guests)
+        self._hosting: gevent.Greenlet[..., object] | None = None
+        self._guests = guests if rooms else []
         choice = Random(rng.random())
-        in_rooms = {
-            account: choice.sample(ROOMS, rooms)
-            for account in self.accounts
-            if account not in programs
-        }
+        in_rooms = {account: choice.sample(ROOMS, rooms) for account in self.accounts}
         self._members = {
             room: [account for account, chosen in in_rooms.items() if room in chosen]
             for room in ROOMS
@@ -98,7 +102,7 @@ class Stage:
         self.proxies = [Proxy(self.server.address) for _ in (*clients, *screens)]
         self.peers = [
             self._make_peer(
-                Observed(client, account, logs=self._logs_of(account)),
+                self._observed(client, account),
                 proxy.address,
                 library.get(client),
             )
@@ -116,9 +120,10 @@ class Stage:
             for name, proxy in zip(screens, self.proxies[len(clients) :], strict=True)
         ]
 
-    def _logs_of(self, account: str) -> tuple[str, ...]:
+    def _observed(self, client: str, account: str) -> Observed:
         rooms = (log_of_room(room) for room, members in self._members.items() if account in members)
-        return (*LOGS, *rooms)
+        changing = tuple(map(log_of_room, room_host.ROOMS)) if client in self._guests else ()
+        return Observed(client, account, logs=(*LOGS, *rooms, *changing), changing=changing)
 
     def _make_peer(self, observed: Observed, address: tuple[str, int], runtime: str | None) -> Peer:
         rng, path = Random(self._rng.random()), self._directory / f"{observed.client}.json"
@@ -146,6 +151,7 @@ class Stage:
 
     def close(self) -> None:
         """End all programs and connections."""
+        self._stop_hosting()
         for peer in (*self.peers, *self.screens):
             peer.kill()
         for proxy in self.proxies:
@@ -154,6 +160,9 @@ class Stage:
 
     def begin(self) -> None:
         """Start all clients, and wait until they are in the room."""
+        if self._guests:
+            self.host.make_all(self.server.address)
+            self._hosting = gevent.spawn(self.host.live, self.server.address)
         # Our programs show no messages of before their first login, so they are there before anyone speaks.
         libraries = [peer for peer in self.peers if isinstance(peer, LibraryPeer)]
         programs: list[ClientProgram] = [*libraries, *self.screens]
@@ -165,6 +174,12 @@ class Stage:
             program.is_quiet = False
         self.revive()
         eventually(lambda: all(peer.is_in for peer in self.peers))
+
+    def _stop_hosting(self) -> None:
+        if self._hosting is not None:
+            self._hosting.kill()
+            self._hosting = None
+        self.host.leave()
 
     def revive(self) -> None:
         """Start the clients that are dead."""
@@ -188,6 +203,7 @@ class Stage:
 
     def finish(self) -> tuple[Evidence, list[str]]:
         """End the talk; return the evidence, and what is wrong beside it."""
+        self._stop_hosting()
         eventually(lambda: all(proxy.is_calm for proxy in self.proxies))
         self.server.slow_down("")
         self.server.wait_until_kept()
@@ -226,8 +242,9 @@ class Stage:
             log: stored
             for logs in found.values()
             for log, stored in logs.items()
-            if log not in LOGS
+            if log not in LOGS and room_of_log(log) not in room_host.ROOMS
         }
+        changing = self.host.heads(address) if self._guests else {}
         return Evidence(
             [peer.observed for peer in (*self.peers, *self.screens)],
             room,
@@ -236,6 +253,7 @@ class Stage:
             self.server.suspensions,
             self._durable,
             rooms=rooms,
+            changing=changing,
         )
 
 

@@ -153,6 +153,17 @@ class WireSession:
         assert header["count"] == len(found), f"{len(found)} messages came: {header}"
         return Found(found, header.get("more", False), _holes(header.get("lost", ())))
 
+    def command(self, fields: dict[str, object]) -> str:
+        """Give a command, and return the code of its answer."""
+        self._queries += 1
+        nonce = f"command-{self._queries}"
+        self._send(MessageType.UTF8, {**fields, "nonce": nonce})
+        while True:
+            frame = self._wire.read_frame()
+            if "notice" in frame.header and frame.header.get("nonce") == nonce:
+                return str(frame.header["notice"])
+            self._handle(frame)
+
     def _handle(self, frame: WireFrame) -> None:
         header = frame.header
         if header.get("from") == "server" or "notice" in header:

@@ -35,6 +35,22 @@ def test_nothing_that_was_answered_is_lost_or_doubled(tmp_path: Path) -> None:
         assert run.counts[trouble] > 0, run.counts
 
 
+def test_a_few_cuts_with_ten_rooms_a_client(tmp_path: Path) -> None:
+    run = CuttingRun(
+        tmp_path,
+        cuts=4,
+        seed=3,  # kills a client
+        pause=0.05,
+        trouble_pause=0.03,
+        library={"greta": "gevent"},
+        rooms=10,
+    )
+    problems = run.run(lambda told: None)
+    assert not problems, "\n".join(problems[:20])
+    for what in ("links cut", "clients killed", "of them in rooms"):
+        assert run.counts[what] > 0, run.counts
+
+
 @pytest.mark.thorough("a crowd; test_screen_devices.py has two devices")
 def test_remembered_devices_come_back_at_once_after_a_restart(tmp_path: Path) -> None:
     told: list[str] = []

@@ -223,6 +223,10 @@ class LogFollower:
             return self._begin_pages(facts)
         return self._end(complete=False)
 
+    def leave(self) -> Output:
+        """End the stay in the room."""
+        return self._ended(complete=False)
+
     def renumber(self, epoch: str) -> None:
         """Go on under another epoch: the server told so while the user is here, so the numbers go on."""
         self._is_outdated = self.is_fetching  # a query under the old epoch may be on its way

@@ -304,8 +304,10 @@ class Resumption:
         log = room_log(event.room)
         # Without its entry, the user has not heard that they were in the room.
         is_unknown = log in self._entries and event.receipt is None
+        follower = self._followers.get(log)
         self._leave_room(log)
-        return [] if is_unknown else [event]
+        ended = [] if follower is None else follower.leave()
+        return [] if is_unknown else [*ended, event]
 
     # Messages and answers
 

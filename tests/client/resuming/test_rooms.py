@@ -17,7 +17,7 @@ from chat.client.connection.events import (
     Welcome,
 )
 from chat.client.connection.receipts import Receipt
-from chat.client.resuming.events import ResumedEvent
+from chat.client.resuming.events import CatchUpEnded, ResumedEvent
 from chat.client.resuming.judging import LOST, NOT_THERE, Judge, LookUp, SessionProof
 from chat.client.resuming.resumer import Resumer
 from chat.client.resuming.resumption import Ask, Resumption
@@ -247,7 +247,7 @@ def test_a_page_of_a_room_that_was_left_is_not_shown() -> None:
     ask = asked(resumption)
     resumption.take(said(4, answers=ask.nonce))
     left = LeftRoom("Dev", NINE, "removed")
-    assert resumption.take(left) == [left]
+    assert resumption.take(left) == [CatchUpEnded(DEV, 0, False, "Dev"), left]
     again: list[Event] = [EnteredRoom(room, NINE, Receipt(GEVENT.event(), MessageType.UTF8))]
     assert resumption.take(again[0]) == again
     assert resumption.take(done(ask)) == []
