@@ -157,18 +157,12 @@ class EventReaders(Generic[E]):
         self._wake_one()
 
     def _next(self, queue: _Queue[E]) -> E | None:
-        was_woken = False
         while True:
             taken = self._take(queue)
             if taken is not None or queue.is_over:
-                if was_woken:
-                    self._wake_one()  # to fetch: perhaps this task was woken for that
                 return taken
-            if not self._reading.acquire(blocking=False):
-                self._wait(queue)
-                was_woken = True
+            if not self._reading.acquire(blocking=False) and not self._wait(queue):
                 continue
-            was_woken = False
             try:
                 # Another task may have fetched for this one until now.
                 if self._has_news(queue):
@@ -195,17 +189,18 @@ class EventReaders(Generic[E]):
     def _has_news(self, queue: _Queue[E]) -> bool:
         return queue.is_over or (bool(queue) and not self._is_stopped)
 
-    def _wait(self, queue: _Queue[E]) -> None:
-        """Wait until an event may be in ``queue``, or nobody fetches."""
+    def _wait(self, queue: _Queue[E]) -> bool:
+        """Wait until an event may be in ``queue``, or nobody fetches; return whether this task is to fetch."""
         signal = self._runtime.event()
         with self._lock:
             self._waiting.append((queue, signal))
         try:
             # The task that fetches may have stopped before it could see this one.
             if self._reading.acquire(blocking=False):
-                self._reading.release()
-            elif not self._has_news(queue):
+                return True
+            if not self._has_news(queue):
                 signal.wait()
+            return False
         except BaseException:
             self._wake_one()  # in place of this task, which may have been woken to fetch
             raise
