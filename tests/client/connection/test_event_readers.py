@@ -331,6 +331,6 @@ def test_a_task_that_is_interrupted_when_it_is_its_turn_to_read() -> None:
     first = gevent.spawn(readers.read_room, "d", is_member=True)
     second = gevent.spawn(readers.read_room, "a", is_member=True)
     gevent.idle()
-    readers.release()  # wakes the first one
-    first.kill()
+    first.kill(block=False)
+    readers.release()  # wakes the first one, which has not run since
     assert second.get(timeout=PATIENCE) == text("a")
