@@ -88,6 +88,7 @@ class EventReaders(Generic[E]):
         self._main: _Queue[E] = _Queue(None)
         self._rooms: dict[str, _Queue[E]] = {}
         self._waiting: list[tuple[_Queue[E], Signal]] = []
+        self.given = 0  # events that readers were given
         self._is_stopped = False
         # Around the queues and the tasks that wait. No greenlet switches while it is held.
         self._lock = Lock()
@@ -173,6 +174,8 @@ class EventReaders(Generic[E]):
                 if self._rooms and self._queue_of(event) is not queue:
                     self.put(event)
                     continue
+                with self._lock:
+                    self.given += 1
                 if isinstance(event, LeftRoom) and queue is not self._main:
                     queue.is_over = True
                     self._wake(queue)
@@ -184,7 +187,10 @@ class EventReaders(Generic[E]):
         if not queue or self._is_stopped:
             return None
         with self._lock:
-            return queue.take() if queue else None  # another task may have been faster
+            if not queue:
+                return None  # another task may have been faster
+            self.given += 1
+            return queue.take()
 
     def _has_news(self, queue: _Queue[E]) -> bool:
         return queue.is_over or (bool(queue) and not self._is_stopped)
