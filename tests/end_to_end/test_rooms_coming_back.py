@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,19 +11,23 @@ import pytest
 from chat.client import (
     CatchUpBegan,
     Command,
+    ConnectionLost,
     LeftRoom,
     Receipt,
     ReconnectingRoom,
+    Room,
     Status,
     Text,
     Verb,
     Welcome,
     connect,
 )
-from chat.client.runtime.runtime import Runtime
+from chat.client.runtime.gevent_runtime import GEVENT
+from chat.client.runtime.runtime import PLAIN, Runtime
 from tests.client.runtimes import with_both_runtimes
 from tests.end_to_end.accounts import register
 from tests.end_to_end.server_process import ServerProcess, eventually
+from tests.tiers import quick_first
 
 PASSWORD = "correct horse"
 
@@ -134,3 +138,106 @@ def test_rooms_are_joined_again_and_caught_up(
             assert [event.room for event in bob.events if isinstance(event, LeftRoom)] == ["den"]
             [welcome] = [event for event in bob.events if isinstance(event, Welcome)]
             assert [facts.name for facts in welcome.rooms] == ["Dev"]
+
+
+@pytest.mark.parametrize("runtime", quick_first([PLAIN, GEVENT], "other tests use each runtime"))
+def test_a_room_object_lasts_over_all_connections(
+    servers: Servers, tmp_path: Path, runtime: Runtime
+) -> None:
+    """Two tasks read two rooms, and each hears each line of its room once; then the user is removed from one."""
+
+    def come(name: str) -> ReconnectingRoom:
+        return connect(
+            servers.address,
+            name,
+            password=PASSWORD,
+            reconnect=True,
+            state=tmp_path / name,
+            runtime=runtime,
+            rooms=(),
+        )
+
+    with come("alice") as alice, come("bob") as bob:
+        for name in ("dev", "den"):
+            alice.join(name)
+        heard: dict[str, list[str]] = {"dev": [], "den": []}
+        ends: list[str] = []
+
+        def read(room: Room) -> None:
+            for event in room:
+                if isinstance(event, Text):
+                    heard[room.name].append(event.text)
+            ends.append(room.name)
+
+        rooms = [bob.join("dev"), bob.join("den")]
+        assert [bob.rooms["dev"], bob.room("DEN")] == rooms
+        assert rooms[0].users == ["alice", "bob"]
+        tasks = [runtime.spawn(read, room) for room in rooms]
+        said = [f"{number}" for number in range(30)]
+        for text in said[:15]:
+            rooms[0].send_text(text)
+            rooms[1].send_text(text)
+        servers.restart()
+        for text in said[15:]:
+            rooms[0].send_text(text)
+            rooms[1].send_text(text)
+        eventually(lambda: [*heard.values()] == [said, said])
+        dev = alice.rooms["dev"]
+        alice_reads = runtime.spawn(lambda: list(alice))
+        eventually(lambda: alice.connection is not None and not alice.connection.has_ended)
+        removing = runtime.spawn(lambda: in_the_end(lambda: dev.remove("bob"), runtime))
+        eventually(lambda: ends == ["dev"])
+        assert not rooms[0].is_member
+        assert bob.room_names == ["den"]
+        removing.join()
+        alice.close()
+        alice_reads.join()
+    for task in tasks:
+        task.join()
+    assert ends == ["dev", "den"]
+
+
+def in_the_end(act: Callable[[], object], runtime: Runtime) -> None:
+    """Do what fails while there is no connection."""
+    while True:
+        try:
+            act()
+        except ConnectionLost:
+            runtime.sleep(0.01)
+        else:
+            return
+
+
+def test_what_was_read_of_one_room_is_seen_and_the_rest_comes_again(
+    servers: Servers, tmp_path: Path
+) -> None:
+    """A program that is killed gets what it has not read, of each room, and what it was at work on."""
+
+    def come() -> ReconnectingRoom:
+        return connect(
+            servers.address,
+            "bob",
+            password=PASSWORD,
+            reconnect=True,
+            state=tmp_path / "bob",
+            rooms=(),
+        )
+
+    alice = connect(servers.address, "alice", password=PASSWORD, rooms=())
+    with alice:
+        alice.join("dev")
+        with come() as bob:
+            dev = bob.join("dev")
+            for number in range(3):
+                alice.send_text(f"{number}", room="dev")
+                alice.send_text(f"{number}")
+            alice.join("dev")  # all is said when this is answered
+            texts = (event.text for event in dev if isinstance(event, Text))
+            assert [next(texts) for _ in range(3)] == ["0", "1", "2"]
+        with come() as bob:
+            again = []
+            for event in bob:
+                again += [(event.room, event.text)] if isinstance(event, Text) else []
+                if len(again) == 4:
+                    break
+            assert sorted(again, key=str) == [("dev", "2"), (None, "0"), (None, "1"), (None, "2")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 from typing import Any, BinaryIO
 
@@ -12,6 +13,7 @@ from chat.client.connection.connection import Connection
 from chat.client.connection.events import (
     Attachment,
     EnteredRoom,
+    Event,
     Limits,
     MessagePage,
     Welcome,
@@ -19,14 +21,17 @@ from chat.client.connection.events import (
 from chat.client.connection.in_flight import InFlight
 from chat.client.connection.liveness import uptime
 from chat.client.connection.outgoing import check_recipient, check_size, encode_text, open_source
-from chat.client.connection.queries.earlier import EarlierMessages
-from chat.client.connection.receipts import Receipt, Status
-from chat.client.errors import ChatError, ConnectionLost, NotSent, TransferFailed
+from chat.client.connection.reading.event_readers import EventReaders
+from chat.client.connection.receipts import Receipt
+from chat.client.connection.rooms.host import RoomHost
+from chat.client.connection.session.known_rooms import KnownRoom
+from chat.client.errors import ChatError, ConnectionLost
 from chat.client.resuming.events import Disconnected, RoomEvent
 from chat.client.resuming.outgoing_queue import QueuedMessage
 from chat.client.resuming.queued_file import QueuedFile
 from chat.client.resuming.resumer import Resumer
 from chat.client.resuming.retrying import Pauses, RetryPolicy, is_final
+from chat.client.resuming.sending import QueueSender
 from chat.client.resuming.wishes import CatchUpWishes
 from chat.client.runtime.runtime import Runtime, Task
 from chat.client.state.errors import StateFileError
@@ -39,12 +44,14 @@ _AWAY = "There is no connection now."
 _TICK = 0.05  # seconds between two looks while another task reads
 
 
-class ReconnectingRoom(EarlierMessages):
+class ReconnectingRoom(RoomHost):
     """One user's room, made by :func:`chat.client.connect` with ``reconnect``. Iterating yields events for ever.
 
     After a lost connection it connects again, with growing pauses. Then it fetches what was missed, and looks up the
     messages without an answer: it says again only those that were not said. Texts and files that are sent meanwhile
-    wait in a queue. Always call ``close()`` in the end. One task reads; any task may send at any time.
+    wait in a queue. Always call ``close()`` in the end. Any task may send at any time.
+
+    ``join`` and ``rooms`` give the rooms beside the default one, as objects that last over all connections.
     """
 
     def __init__(
@@ -56,6 +63,7 @@ class ReconnectingRoom(EarlierMessages):
         wishes: CatchUpWishes | None = None,
         rooms: Iterable[str] | None = None,
     ) -> None:
+        super().__init__()
         self._connect = connect
         self._runtime = runtime
         self._policy = policy or RetryPolicy()
@@ -66,9 +74,13 @@ class ReconnectingRoom(EarlierMessages):
         )
         if memory is not None:
             self._resumer.use(memory)
+        self._queue_sender = QueueSender(runtime, self._resumer)
         self._output: deque[RoomEvent] = deque()
-        self._returned: RoomEvent | None = None
-        self._read_lock = runtime.lock()
+        self._readers: EventReaders[RoomEvent] = EventReaders(runtime, self._fetch)
+        # What each reader was given last, by its room, and how many events before that count as seen.
+        self._returned: dict[str | None, RoomEvent] = {}
+        self._seen = 0
+        self._seen_lock = Lock()
         self._closing = runtime.event()
         self._problem: ChatError | None = None  # that ended the room
         self._connection: Connection | None = None
@@ -90,8 +102,15 @@ class ReconnectingRoom(EarlierMessages):
 
     @property
     def users(self) -> list[str]:
-        """The users in the room, as of the last connection."""
+        """The users in the default room, as of the last connection."""
         return self._known.users
+
+    @property
+    def room_names(self) -> list[str]:
+        return self._known.room_names
+
+    def known_room(self, name: str | None) -> KnownRoom | None:
+        return self._known.known_room(name)
 
     @property
     def limits(self) -> Limits:
@@ -131,18 +150,49 @@ class ReconnectingRoom(EarlierMessages):
         With the call, the event that the last call returned counts as seen: a program that is killed before gets it
         again in its next run.
         """
-        with self._read_lock:
-            returned, self._returned = self._returned, None
-            if returned is not None and self._output:
-                self._resumer.saw(returned)
-            elif not self._output:
+        return self._hand_out(None, self._readers.read)
+
+    def read_room(self, name: str) -> RoomEvent | None:
+        is_member = self.known_room(name) is not None
+        return self._hand_out(name, lambda: self._readers.read_room(name, is_member=is_member))
+
+    def _hand_out(
+        self, reader: str | None, read: Callable[[], RoomEvent | None]
+    ) -> RoomEvent | None:
+        """Return the next event of a reader: of a room, or None for the rest. The last one counts as seen."""
+        self._note_seen(reader)
+        event = read()
+        if event is not None:
+            with self._seen_lock:
+                self._seen += reader in self._returned  # given to another task of this reader
+                self._returned[reader] = event
+        return event
+
+    def _note_seen(self, reader: str | None) -> None:
+        with self._seen_lock:
+            returned = self._returned.pop(reader, None)
+            self._seen += returned is not None
+        if not self._saw_all() and returned is not None:
+            self._resumer.saw(returned)
+
+    def _saw_all(self) -> bool:
+        """Note that all is seen, if all that has come was given to readers, and none is at work on it."""
+        if self._output or not self._readers.acquire():
+            return False  # another task may be reading something just now
+        try:
+            is_all_given = not self._output and self._readers.is_idle
+            if is_all := is_all_given and self._readers.given == self._seen:
                 self._resumer.saw_all()
-            while not self._output:
-                if self._closing.is_set():
-                    return None
-                self._step()
-            self._returned = self._output.popleft()
-            return self._returned
+            return is_all
+        finally:
+            self._readers.release()
+
+    def _fetch(self) -> RoomEvent | None:
+        while not self._output:
+            if self._closing.is_set():
+                return None
+            self._step()
+        return self._output.popleft()
 
     def begin(self) -> None:
         """Make the first connection. For ``connect``. Raises ChatError."""
@@ -259,6 +309,9 @@ class ReconnectingRoom(EarlierMessages):
     def ask_page(self, command: Command) -> MessagePage:
         return self._here().ask_page(command)
 
+    def do(self, command: Command) -> Event:
+        return self._here().do(command)
+
     def fetch(self, offer: Attachment, **options: Any) -> Path:
         """Download an offered content: see ``Connection.fetch``. Raises ConnectionLost too."""
         return self._here().fetch(offer, **options)
@@ -279,11 +332,11 @@ class ReconnectingRoom(EarlierMessages):
             if self._closing.is_set():
                 raise ConnectionLost("The room is closed.")
             # The task that reads may be this one, in the middle of its loop.
-            if self._read_lock.acquire(blocking=False):
+            if self._readers.acquire():
                 try:
                     self._step()
                 finally:
-                    self._read_lock.release()
+                    self._readers.release()
             else:
                 queue.wait_progress(_TICK)
         if self._closing.is_set():
@@ -293,56 +346,13 @@ class ReconnectingRoom(EarlierMessages):
         return message
 
     def _send(self, connection: Connection) -> None:
-        def is_over() -> bool:
-            return self._connection is not connection
-
         try:
-            self._resumer.send_all(
-                connection, lambda message: self._send_one(connection, message), is_over
-            )
+            self._queue_sender.send_all(connection, lambda: self._connection is not connection)
         except ConnectionLost:
             return  # the reader sees the loss too
         except StateFileError as problem:
             self._problem = problem
             connection.close(timeout=0)
-
-    def _send_one(self, connection: Connection, message: QueuedMessage) -> Receipt | None:
-        try:
-            if not isinstance(message, QueuedFile):
-                assert message.text is not None
-                return connection.send_text(
-                    message.text, message.to, room=message.room, nonce=message.nonce
-                )
-            return self._send_file(connection, message)
-        except NotSent as problem:
-            message.settle(Status.REFUSED, "not-sent", str(problem))
-            return None
-
-    def _send_file(self, connection: Connection, file: QueuedFile) -> Receipt | None:
-        file.rewind()
-        with open_source(file.source, file.filename) as found:
-            is_large = found.size > connection.most_inline
-        if is_large:
-            # Beside the texts, which need not wait for it. From now on the upload has the file, and not the queue.
-            self._resumer.queue.in_flight.remove(file)
-            self._runtime.spawn(self._upload, connection, file)
-            return None
-        return file.send(connection)
-
-    def _upload(self, connection: Connection, file: QueuedFile) -> None:
-        try:
-            receipt = file.send(connection)
-            receipt.wait()
-            status, code, refusal = receipt.status, receipt.code, receipt.refusal
-        except (ConnectionLost, TransferFailed) as problem:
-            status, code, refusal = Status.LOST, None, str(problem)
-        except NotSent as problem:
-            status, code, refusal = Status.REFUSED, "not-sent", str(problem)
-        # While the session goes on, the server may still say it: only the next session can find out.
-        if status is Status.LOST and connection.has_ended:
-            self._resumer.question(file)
-        else:
-            file.settle(status, code, refusal)
 
     def _here(self) -> Connection:
         connection = self._connection

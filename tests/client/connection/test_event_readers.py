@@ -5,8 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
+import gevent
+import gevent.event
 import pytest
 
 from chat.client.connection.events import (
@@ -21,6 +24,7 @@ from chat.client.connection.events import (
 from chat.client.connection.reading import event_readers
 from chat.client.connection.reading.event_readers import EventReaders
 from chat.client.errors import ConnectionLost
+from chat.client.runtime.gevent_runtime import GEVENT, GeventRuntime
 from chat.client.runtime.runtime import PLAIN, Runtime
 from tests.client.runtimes import with_both_runtimes
 
@@ -106,6 +110,103 @@ def numbers(events: list[Event], room: str) -> list[int | None]:
 def eventually_open(runtime: Runtime, readers: EventReaders[Event], rooms: set[str]) -> None:
     while set(readers.open_rooms) != rooms:
         runtime.sleep(0.001)
+
+
+class YieldingLock:
+    """A lock around which other greenlets may run, as ``turns`` says: like threads, which may run anywhere."""
+
+    def __init__(self, turns: Callable[[], int]) -> None:
+        self._turns = turns
+        self._lock = GEVENT.lock()
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:
+        self._let_others_run()
+        is_mine = self._lock.acquire(blocking, timeout)
+        self._let_others_run()
+        return is_mine
+
+    def release(self) -> None:
+        self._lock.release()
+        self._let_others_run()
+
+    def _let_others_run(self) -> None:
+        for _ in range(self._turns()):
+            gevent.sleep(0)
+
+
+class YieldingRuntime(GeventRuntime):
+    """Greenlets that run in a random order."""
+
+    def __init__(self, chance: random.Random) -> None:
+        super().__init__()
+        self._chance = chance
+        # Greenlets that are killed, which gevent does only where a greenlet waits.
+        self.killed: set[object] = set()
+
+    def lock(self) -> Any:
+        return YieldingLock(self._turns)
+
+    def _turns(self) -> int:
+        return 0 if gevent.getcurrent() in self.killed else self._chance.choice([0, 0, 1, 2])
+
+
+@pytest.mark.parametrize("first", range(0, 300, 100))
+def test_no_reader_waits_for_a_task_that_has_stopped(first: int) -> None:
+    """Each task reads some events and no more. All get theirs, although the connection goes on in silence."""
+    for seed in range(first, first + 100):
+        chance = random.Random(seed)
+        runtime = YieldingRuntime(chance)
+        tasks = {room: chance.randrange(1, 4) for room in (None, "a", "b", "c")}
+        # Each task of a room gets a text, or is told that the user has left.
+        events: list[Any] = [text(room) for room, count in tasks.items() for _ in range(count)]
+        chance.shuffle(events)
+        parted = chance.choice(["a", "b", "c"])
+        events = [each for each in events if each.room != parted]
+        events.insert(chance.randrange(len(events) + 1), LeftRoom(parted, NOON))
+        readers, left = silent_after(runtime, events)
+        ends: list[str | None] = []
+        task = partial(read_one, readers, left, ends)
+
+        waiting = [room for room, count in tasks.items() for _ in range(count)]
+        for room in ("a", "b", "c"):
+            readers._open(room)  # before the first task stops
+        chance.shuffle(waiting)
+        greenlets = [gevent.spawn(task, room) for room in waiting]
+        # This one has no event, and is interrupted at any time.
+        interrupted = gevent.spawn(readers.read_room, "d", is_member=True)
+        runtime.killed.add(interrupted)
+        for _ in range(chance.randrange(10)):
+            gevent.sleep(0)
+        interrupted.kill()
+        gevent.joinall(greenlets, timeout=PATIENCE)
+        gevent.killall(greenlets)
+        assert sorted(map(str, ends)) == sorted(map(str, waiting)), f"seed {seed}"
+
+
+def read_one(
+    readers: EventReaders[Any], left: set[str], ends: list[str | None], room: str | None
+) -> None:
+    if room is None:
+        readers.read()
+    else:
+        readers.read_room(room, is_member=room not in left)
+    ends.append(room)
+
+
+def silent_after(runtime: Runtime, events: list[Any]) -> tuple[EventReaders[Any], set[str]]:
+    """Readers of a connection that is silent after ``events``, and the rooms that the user has left."""
+    rest, left = iter(events), set[str]()
+
+    def fetch() -> Any:
+        runtime.sleep(0)
+        event = next(rest, None)
+        if event is None:
+            gevent.event.Event().wait()
+        if isinstance(event, LeftRoom):
+            left.add(event.room)
+        return event
+
+    return EventReaders(runtime, fetch), left
 
 
 class Script:
@@ -222,3 +323,14 @@ def test_too_many_events_take_the_place_of_the_oldest_and_it_is_told(
     for seq in range(12):
         script.readers.put(text("dev", seq))
     assert script.room()[0] == EventsDropped(2, "dev")
+
+
+def test_a_task_that_is_interrupted_when_it_is_its_turn_to_read() -> None:
+    readers, _ = silent_after(GEVENT, [text("a")])
+    assert readers.acquire()
+    first = gevent.spawn(readers.read_room, "d", is_member=True)
+    second = gevent.spawn(readers.read_room, "a", is_member=True)
+    gevent.idle()
+    first.kill(block=False)
+    readers.release()  # wakes the first one, which has not run since
+    assert second.get(timeout=PATIENCE) == text("a")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 
 import pytest
 
@@ -12,16 +13,21 @@ from chat.client import (
     EnteredRoom,
     LeftRoom,
     MessageType,
+    Notice,
     NotSupported,
     QueryRefused,
+    Receipt,
+    Status,
     Text,
     Welcome,
     connect,
 )
-from chat.client.runtime.runtime import Runtime
+from chat.client.connection.reading.answers import Answers
+from chat.client.runtime.runtime import PLAIN, Runtime
 from tests.client.runtimes import with_both_runtimes
 from tests.peers.scripted_server import Peer, ScriptedServer
 
+NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
 UTF8, LOGIN = MessageType.UTF8, MessageType.LOGIN
 
 
@@ -122,3 +128,50 @@ def test_a_connection_that_is_lost_while_a_room_is_read(runtime: Runtime) -> Non
         assert isinstance(room.read(), Welcome)
         with pytest.raises(ConnectionLost):
             room.read()
+
+
+@with_both_runtimes
+def test_an_answer_of_another_kind_ends_the_wait(runtime: Runtime) -> None:
+    def script(peer: Peer) -> None:
+        peer.welcome(rooms={f"r{number}": {"kind": "open"} for number in range(200)})
+        nonce = peer.expect(UTF8).fields["nonce"]
+        peer.say(UTF8, "alice", b"an echo of a command", nonce=nonce)
+        nonce = peer.expect(UTF8).fields["nonce"]
+        peer.notice("done", "{}", nonce=nonce, room="one more")
+        nonce = peer.expect(UTF8).fields["nonce"]
+        peer.say(UTF8, "alice", b"an echo of a query", nonce=nonce)
+        peer.wait_for_end()
+
+    with (
+        ScriptedServer(script) as server,
+        connect(server.address, "alice", rooms=(), runtime=runtime) as room,
+    ):
+        assert list(room.names()) == []
+        one_more = room.join("one more")
+        assert not one_more.is_member
+        assert list(one_more), "the event that it was entered, and then the end"
+        with pytest.raises(ConnectionLost, match="something else"):
+            room.history()
+
+
+def test_an_answer_that_another_thread_has_read_just_now() -> None:
+    """A receipt is settled a moment before the answer can be had."""
+    readers = Answers(PLAIN, lambda: None)
+    receipts: list[Receipt] = []
+
+    def send(nonce: str) -> Receipt:
+        receipts.append(Receipt(PLAIN.event(), UTF8, nonce=nonce))
+        return receipts[0]
+
+    def read_on() -> None:
+        PLAIN.sleep(0.01)
+        receipts[0].settle(Status.ACCEPTED)
+        PLAIN.sleep(0.1)
+        assert readers._pages.take(Notice("done", "Yes.", NOON, receipts[0]))
+
+    assert readers.readers.acquire()
+    task = PLAIN.spawn(read_on)
+    answer = readers.wait_for_answer(send)
+    assert isinstance(answer, Notice)
+    assert answer.sentence == "Yes."
+    task.join()

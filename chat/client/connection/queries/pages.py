@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from chat.client.connection.events import (
     Attachment,
-    EnteredRoom,
     Event,
-    LeftRoom,
     MessagePage,
     Notice,
     Text,
 )
 from chat.client.connection.receipts import Receipt, Status
 from chat.client.errors import ConnectionLost, QueryRefused
+from chat.client.runtime.runtime import Event as Signal
 
 # Messages of one page, and characters or bytes of their contents. Our server sends less; another one must not fill the
 # memory.
@@ -27,29 +26,31 @@ class Pages:
         self._messages: dict[str, list[Text | Attachment]] = {}
         self._sizes: dict[str, int] = {}
         self._answers: dict[str, Event] = {}
+        self._signals: dict[str, Signal] = {}
 
-    def begin(self, nonce: str) -> None:
-        """Expect the answer to the command with this nonce, and perhaps a page, until ``end``."""
-        self._messages[nonce], self._sizes[nonce] = [], 0
+    def begin(self, nonce: str, signal: Signal) -> None:
+        """Expect the answer to the command with this nonce, and perhaps a page, until ``end``.
+
+        ``signal`` is set when the answer is there: a moment after its receipt is settled.
+        """
+        self._messages[nonce], self._sizes[nonce], self._signals[nonce] = [], 0, signal
 
     def take(self, event: Event) -> bool:
         """Return whether ``event`` belongs to a page, and is no event for the program."""
         if not self._messages:
             return False
-        if isinstance(event, Text | Attachment):
+        if isinstance(event, Text | Attachment) and event.answers in self._messages:
             nonce = event.answers
-            if nonce is None or nonce not in self._messages:
-                return False
             page = self._messages[nonce]
             self._sizes[nonce] += _size(event)
             if len(page) <= MAX_MESSAGES and self._sizes[nonce] <= MAX_SIZE:
                 page.append(event)
             return True
-        if not isinstance(event, Notice | EnteredRoom | LeftRoom) or event.receipt is None:
+        receipt = getattr(event, "receipt", None)
+        if receipt is None or receipt.nonce not in self._messages:
             return False
-        if event.receipt.nonce not in self._messages:
-            return False
-        self._answers[event.receipt.nonce] = event
+        self._answers[receipt.nonce] = event
+        self._signals[receipt.nonce].set()
         # Who iterates over the rooms must see that one came or went.
         return isinstance(event, Notice)
 
@@ -82,6 +83,7 @@ class Pages:
         self._messages.pop(nonce, None)
         self._sizes.pop(nonce, None)
         self._answers.pop(nonce, None)
+        self._signals.pop(nonce, None)
 
 
 def _size(message: Text | Attachment) -> int:

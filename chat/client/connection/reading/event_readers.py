@@ -88,6 +88,7 @@ class EventReaders(Generic[E]):
         self._main: _Queue[E] = _Queue(None)
         self._rooms: dict[str, _Queue[E]] = {}
         self._waiting: list[tuple[_Queue[E], Signal]] = []
+        self.given = 0  # events that readers were given
         self._is_stopped = False
         # Around the queues and the tasks that wait. No greenlet switches while it is held.
         self._lock = Lock()
@@ -157,18 +158,12 @@ class EventReaders(Generic[E]):
         self._wake_one()
 
     def _next(self, queue: _Queue[E]) -> E | None:
-        was_woken = False
         while True:
             taken = self._take(queue)
             if taken is not None or queue.is_over:
-                if was_woken:
-                    self._wake_one()  # to fetch: perhaps this task was woken for that
                 return taken
-            if not self._reading.acquire(blocking=False):
-                self._wait(queue)
-                was_woken = True
+            if not self._reading.acquire(blocking=False) and not self._wait(queue):
                 continue
-            was_woken = False
             try:
                 # Another task may have fetched for this one until now.
                 if self._has_news(queue):
@@ -179,6 +174,8 @@ class EventReaders(Generic[E]):
                 if self._rooms and self._queue_of(event) is not queue:
                     self.put(event)
                     continue
+                with self._lock:
+                    self.given += 1
                 if isinstance(event, LeftRoom) and queue is not self._main:
                     queue.is_over = True
                     self._wake(queue)
@@ -190,22 +187,26 @@ class EventReaders(Generic[E]):
         if not queue or self._is_stopped:
             return None
         with self._lock:
-            return queue.take() if queue else None  # another task may have been faster
+            if not queue:
+                return None  # another task may have been faster
+            self.given += 1
+            return queue.take()
 
     def _has_news(self, queue: _Queue[E]) -> bool:
         return queue.is_over or (bool(queue) and not self._is_stopped)
 
-    def _wait(self, queue: _Queue[E]) -> None:
-        """Wait until an event may be in ``queue``, or nobody fetches."""
+    def _wait(self, queue: _Queue[E]) -> bool:
+        """Wait until an event may be in ``queue``, or nobody fetches; return whether this task is to fetch."""
         signal = self._runtime.event()
         with self._lock:
             self._waiting.append((queue, signal))
         try:
             # The task that fetches may have stopped before it could see this one.
             if self._reading.acquire(blocking=False):
-                self._reading.release()
-            elif not self._has_news(queue):
+                return True
+            if not self._has_news(queue):
                 signal.wait()
+            return False
         except BaseException:
             self._wake_one()  # in place of this task, which may have been woken to fetch
             raise

@@ -99,7 +99,7 @@ class KnownRooms:
         key = name_key(name)
         if key is not None and self.default_name is not None and key == name_key(self.default_name):
             return self.default
-        same = (room for shown, room in self.others.items() if name_key(shown) == key)
+        same = (room for shown, room in [*self.others.items()] if name_key(shown) == key)
         return next(same, None) if key is not None else None
 
     def enter(self, facts: RoomFacts) -> KnownRoom | None:

@@ -48,9 +48,7 @@ class RoomFrames:
         room, facts = self._rooms.get(name), RoomFacts(name)
         if own:
             return (
-                self._entered(facts, timestamp, None)
-                if room is None
-                else EnteredRoom(facts, timestamp)
+                self._entered(facts, timestamp) if room is None else EnteredRoom(facts, timestamp)
             )
         if room is not None:
             self._rooms.see(room, header.sender)
@@ -96,15 +94,14 @@ class RoomFrames:
     def done(
         self, receipt: Receipt, header: ServerHeader, timestamp: datetime, content: bytes
     ) -> Event | None:
-        """Note what the command of ``receipt`` has done; return its event, if there is a special one.
-
-        Raises HeaderError.
-        """
+        """Note what the command of ``receipt`` has done; return its event, if there is a special one."""
         command = receipt.command
         assert command is not None, "only commands are done"
         if command.verb == Verb.JOIN.value:
             facts = read_room(header.room, content, self._rooms.default.history)
-            return self._entered(facts, timestamp, receipt)
+            # The program hears what came of its command, also if the room is one too many to remember.
+            self._rooms.enter(facts)
+            return EnteredRoom(facts, timestamp, receipt)
         if command.verb == Verb.PART.value and header.room is not None:
             self._rooms.leave(header.room)
             return LeftRoom(header.room, timestamp, LeaveReason.PARTED.value, receipt)
@@ -116,9 +113,7 @@ class RoomFrames:
             room.kind = command.change.kind or room.kind
         return None
 
-    def _entered(
-        self, facts: RoomFacts, timestamp: datetime, receipt: Receipt | None
-    ) -> EnteredRoom:
+    def _entered(self, facts: RoomFacts, timestamp: datetime) -> EnteredRoom:
         if self._rooms.enter(facts) is None:
             raise HeaderError(f"The server puts this user into more than {MAX_ROOMS} rooms.")
-        return EnteredRoom(facts, timestamp, receipt)
+        return EnteredRoom(facts, timestamp)
