@@ -18,6 +18,7 @@ from tests.end_to_end.client_process import ClientProcess
 
 # What the screen says when the client is in the room, and when it has lost the connection.
 _INSIDE, _LOST = " in the room as ", "Trying again."
+_KILL_LINE = "\x15"  # Control-U
 _READING = 0.1  # seconds after which the program has read all keys
 _LOOK = 0.05
 _SCRIPT = (
@@ -158,6 +159,9 @@ class ScreenPeer:
     def _type_lines(self, client: ClientProcess) -> None:
         while not self.is_in:
             gevent.sleep(_LOOK)
+        # What the life before had typed and not sent is still there. A key that changes nothing draws nothing.
+        _press(client, "x")
+        _press(client, _KILL_LINE)
         while True:
             gevent.sleep(self._rng.expovariate(1 / self._pause))
             if self.is_quiet:

@@ -28,6 +28,7 @@ class JoinedRooms:
         # Joined since the last login: a server that crashes now may not have stored that.
         self._fresh: dict[LogKey, str] = {}
         self._is_account = False
+        self._default: str | None = None  # the name of the default room
 
     def want(self, names: Iterable[str]) -> None:
         """Let each login join these rooms: the program knows rooms from now on."""
@@ -65,6 +66,12 @@ class JoinedRooms:
                 result.append(name)
         return tuple(result)
 
+    def name_of(self, room: str | None) -> str | None:
+        """Return the name of a room; None for the default room, also if it was meant by its name."""
+        if room is None or self._default is None:
+            return room
+        return None if room_log(room) == room_log(self._default) else room
+
     def note(self, event: Event, shown: Iterable[ResumedEvent], rooms: Iterable[str]) -> list[str]:
         """Note what ``event`` and the events that it brings change; return the rooms that the user has left.
 
@@ -73,6 +80,7 @@ class JoinedRooms:
         left = [each.room for each in shown if isinstance(each, LeftRoom)]
         if isinstance(event, Welcome):
             self._is_account = event.account
+            self._default = event.default_room
             self._fresh.clear()
         elif isinstance(event, EnteredRoom):
             self._wanted = self._wanted or {}

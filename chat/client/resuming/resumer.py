@@ -215,6 +215,7 @@ class Resumer:
 
         If the state is kept in a file, do not wait: all that was read should get there. Then call ``checkpoint``.
         """
+        message.room = self.rooms.name_of(message.room)
         self.queue.put(message, keep=lambda: self._keep(message), waits=not self.memory.is_kept)
 
     def checkpoint(self) -> None:

@@ -19,16 +19,18 @@ from chat.client.connection.events import (
 from chat.client.connection.receipts import Receipt
 from chat.client.resuming.events import CatchUpEnded, ResumedEvent
 from chat.client.resuming.judging import LOST, NOT_THERE, Judge, LookUp, SessionProof
+from chat.client.resuming.outgoing_queue import QueuedMessage
 from chat.client.resuming.resumer import Resumer
 from chat.client.resuming.resumption import Ask, Resumption
 from chat.client.resuming.wishes import CatchUpWishes
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.client.state.finding import open_given, owner_of
 from chat.client.state.memory import Memory
-from chat.client.state.places import LogPlace, room_log
+from chat.client.state.places import ROOM, LogPlace, room_log
 from chat.client.state.unanswered_line import FirstSending
 from chat.protocol.commands import Verb
 from chat.protocol.descriptor import MessageType
+from chat.structs import replace
 from tests.client.fake_connection import NINE
 
 DEV, DEN = room_log("Dev"), room_log("den")
@@ -118,6 +120,16 @@ def test_a_program_without_rooms_joins_none_until_it_does() -> None:
     assert program.memory.rooms == ("den",)
     joined(program, facts("Dev"))
     assert program.rooms.to_join() == ("Dev",)
+
+
+def test_a_message_to_the_default_room_by_its_name() -> None:
+    """Its place is that of the default room, so that it can be looked up."""
+    program = resumer()
+    program.take(replace(welcome(), default_room="Hall"))
+    for room, log in (("HALL", ROOM), (None, ROOM), ("Dev", DEV)):
+        message = QueuedMessage(GEVENT.event(), text="hi", room=room)
+        program.put(message)
+        assert message.log == log
 
 
 def test_the_names_fit_into_a_login() -> None:
