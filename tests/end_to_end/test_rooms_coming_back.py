@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,8 +27,11 @@ from chat.client import (
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.client.runtime.runtime import PLAIN, Runtime
 from tests.client.runtimes import with_both_runtimes
-from tests.end_to_end.accounts import register
+from tests.end_to_end.accounts import password_option, register
+from tests.end_to_end.client_process import CLIENT, client_environment
 from tests.end_to_end.server_process import ServerProcess, eventually
+from tests.end_to_end.test_coming_back import has_been_read
+from tests.starting.programs import Program as Starting
 from tests.tiers import quick_first
 
 PASSWORD = "correct horse"
@@ -241,3 +246,43 @@ def test_what_was_read_of_one_room_is_seen_and_the_rest_comes_again(
                 if len(again) == 4:
                     break
             assert sorted(again, key=str) == [("dev", "2"), (None, "0"), (None, "1"), (None, "2")]
+
+
+@pytest.mark.thorough("test_coming_back.py kills a pipe that speaks in the default room")
+def test_a_killed_pipe_says_each_line_in_its_room_once(servers: Servers, tmp_path: Path) -> None:
+    spool, lines = tmp_path / "spool", [f"line {number}" for number in range(400)]
+    options = [
+        f"--address={servers.address}",
+        "--username=bob",
+        "--room=dev",
+        password_option(tmp_path, PASSWORD),
+        f"--spool={spool}",
+    ]
+
+    def pipe(said: list[str]) -> subprocess.Popen[str]:
+        running = Starting(
+            [*CLIENT, *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            env=client_environment(),
+        )
+        assert running.stdin is not None
+        running.stdin.write("".join(f"{line}\n" for line in said))
+        running.stdin.flush()
+        return running
+
+    with program(servers.address, "alice", tmp_path / "alice", PLAIN) as alice:
+        alice.do(Verb.JOIN, "Dev")
+        for start in (0, 200):
+            running = pipe(lines[start : start + 200])
+            eventually(partial(has_been_read, spool, lines[start + 199]))
+            running.kill()
+            running.wait()
+        done = pipe([])
+        assert done.stdin is not None
+        done.stdin.close()
+        assert done.wait(30) == 0
+        alice.wait_for(len(lines), "Dev")
+        assert sorted(alice.of("Dev")) == sorted(lines)
+        assert alice.of(None) == []

@@ -24,6 +24,7 @@ from chat.client.resuming.events import (
     ResumedEvent,
 )
 from chat.client.resuming.wishes import CatchUpWishes
+from chat.client.state.places import LogKey, room_log
 from chat.protocol.notices import NoticeCode
 
 _DEFAULT_REPLAY = 50  # messages, at the first login
@@ -57,6 +58,7 @@ class CatchingUp:
         self._marks = marks or UserMarks()
         self._welcome: Welcome | None = None  # of the present connection, while it waits
         self._last: Welcome | None = None
+        self._rooms: dict[LogKey, str] = {}  # that the user is in, beside the default one
 
     def take(self, event: ResumedEvent) -> list[ResumedEvent]:
         """Return what to show for ``event``."""
@@ -65,6 +67,7 @@ class CatchingUp:
         if isinstance(event, Welcome):
             self._marks.enter(event.history, event.mailbox, event.rooms)
             self._last = event
+            self._rooms = {room_log(facts.name): facts.name or "" for facts in event.rooms}
             if not self._for_people:
                 return [event]
             self._welcome = event  # one that waits is of a connection that broke
@@ -73,13 +76,17 @@ class CatchingUp:
             self._marks.heard(ReadUpTo(event.seq, event.partner, event.room))
         elif isinstance(event, EnteredRoom):
             self._marks.enter_room(event.facts)
+            self._rooms[room_log(event.facts.name)] = event.facts.name or ""
+        elif isinstance(event, LeftRoom):
+            self._rooms.pop(room_log(event.room), None)
         elif isinstance(event, Renumbered):
             self._marks.forget()
             if self._last is not None:
                 self._marks.enter(self._last.history, self._last.mailbox, self._last.rooms)
         elif isinstance(event, Notice) and event.code == NoticeCode.EPOCH.value:
             self._marks.forget()
-            return [*self.flush(), Renumbered(), event]
+            rooms = (Renumbered(log, name) for log, name in self._rooms.items())
+            return [*self.flush(), Renumbered(), *rooms, event]
         return [event] if isinstance(event, _EARLIER) else [*self.flush(), event]
 
     @property

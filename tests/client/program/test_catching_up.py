@@ -21,7 +21,8 @@ from chat.client.connection.events import (
 )
 from chat.client.program.catching_up import CatchingUp, wishes_of
 from chat.client.resuming.events import CatchUpBegan, CatchUpEnded, Renumbered, ResumedEvent
-from chat.client.state.places import ROOM
+from chat.client.state.places import ROOM, room_log
+from chat.structs import replace
 from tests.client.fake_connection import NINE
 
 WELCOME = Welcome("bob", NINE, history=RoomHistory("e", 60, last=10, read=7))
@@ -97,6 +98,11 @@ def test_a_new_epoch_while_the_user_is_here() -> None:
     anew = Notice("epoch", "The messages are counted anew.", NINE, epoch="f")
     assert see(catching_up, WELCOME, anew) == [WELCOME, Renumbered(), anew]
     assert marks.of(None) is None
+    # The numbers of each room begin anew, too.
+    see(catching_up, replace(WELCOME, rooms=(RoomFacts("dev"), RoomFacts("den"))))
+    see(catching_up, LeftRoom("dev", NINE), EnteredRoom(RoomFacts("Ops"), NINE))
+    den, ops = (Renumbered(room_log(name), name) for name in ("den", "Ops"))
+    assert see(catching_up, anew) == [Renumbered(), den, ops, anew]
 
 
 @pytest.mark.parametrize(
