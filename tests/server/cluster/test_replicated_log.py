@@ -138,6 +138,16 @@ class TestReading:
         until(lambda: third.has_applied(b"more"))
         assert third.applied == first.applied[40:]
 
+    def test_large_entries_are_read_in_several_calls(self, servers: TestCluster) -> None:
+        first = servers.start("a")
+        for number in range(5):
+            first.say(b"%d" % number + b"x" * 700_000)
+        by_hand = ByHand(servers.engine)
+        answer = by_hand.line.read(by_hand.writer, ORIGIN, 16)
+        assert (answer.value, len(answer.entries)) == (5, 2)
+        servers.start("b")
+        assert servers.faults() == []
+
     def test_news_that_were_lost_are_found(self, servers: TestCluster) -> None:
         server, silent = servers.start("a"), ByHand(servers.engine)
         until(lambda: server.log.standing is Standing.FOLLOWING)
@@ -191,7 +201,7 @@ class TestAnEngineThatIsAway:
         assert servers.faults() == []
 
     def test_the_lease_runs_out_first(self, servers: TestCluster) -> None:
-        server = servers.start("a", limits=faster(lease=0.3))
+        server = servers.start("a", limits=faster(lease=0.7))
         server.say(b"before")
         servers.engine.kill()
         server.append(b"never")
@@ -207,17 +217,21 @@ class TestAnEngineThatIsAway:
 
     def test_it_is_out_of_memory(self, servers: TestCluster) -> None:
         """Nothing is said then, but servers keep their leases, and all goes on later."""
-        lease = 0.4
-        server = servers.start("a", limits=faster(lease=lease))
+        server = servers.start("a")
         server.say(b"before")
         servers.engine.call("CONFIG", "SET", "maxmemory", "1")
         server.append(b"meanwhile")
         until(lambda: server.log.standing is Standing.AWAY)
         assert "maxmemory" in server.told[-1][1]
-        gevent.sleep(lease)
+        before = self.end_of_lease(servers)
+        until(lambda: self.end_of_lease(servers) > before)
         servers.engine.call("CONFIG", "SET", "maxmemory", "0")
         until(lambda: server.has_applied(b"meanwhile"))
         assert servers.faults() == []
+
+    def end_of_lease(self, servers: TestCluster) -> int:
+        [lease] = servers.engine.call("HVALS", f"{PREFIX}:leases")
+        return int(lease.split()[1])
 
     def test_it_has_lost_our_functions(self, servers: TestCluster) -> None:
         server = servers.start("a")
