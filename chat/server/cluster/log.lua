@@ -152,7 +152,7 @@ local function hold(keys, args)
   end
   local now = math.floor(clock() / 1000)
   fence(keys, args[2], head, now)
-  local found = compare(keys, head, tonumber(args[7]), args[8], tonumber(args[9]))
+  local found = compare(keys, head, tonumber(args[7]), args[8], tonumber(args[9])) -- guard: identity
   if found ~= 'OK' then
     return {found}
   end

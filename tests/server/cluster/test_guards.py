@@ -122,7 +122,7 @@ class TestTheIdentityOfEntries:
             self.lose_entries(cluster_)
             ahead, other = cluster_.servers
             until(lambda: ahead.has_applied(b"late"))
-            assert ahead.log.standing is Standing.FOLLOWING
+            until(lambda: ahead.log.standing is Standing.FOLLOWING)
             assert any("a followed to the end, but" in fault for fault in cluster_.faults())
             assert not other.has_applied(b"lost")
 
