@@ -15,6 +15,7 @@ from chat.server.cluster.redis_connection import (
     EngineRefused,
 )
 
+_MOST_READ = 1 << 20  # bytes in one call, and one entry more
 _MOST_TRIMMED = 50_000  # entries in one call, which takes the engine about 10 ms
 
 
@@ -88,7 +89,7 @@ class EngineLine:
 
     def read(self, writer: WriterId, applied: EntryId, count: int) -> EngineAnswer:
         """Read up to ``count`` entries behind ``applied``."""
-        return self._answer("FCALL_RO", "read", writer.epoch, *applied, count)
+        return self._answer("FCALL_RO", "read", writer.epoch, *applied, count, _MOST_READ)
 
     def trim(self, writer: WriterId, keep: float) -> EngineAnswer:
         """Remove entries older than ``keep`` seconds that every server has applied."""

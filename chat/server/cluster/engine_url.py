@@ -62,6 +62,8 @@ def parse_engine_url(text: str) -> EngineUrl:
         raise ValueError(f"several hosts in {hosts!r}: expected one, or redis+sentinel://")
     service, prefix = _service_and_prefix(path, has_sentinel)
     options = _parse_options(query)
+    if user is not None and "password-file" not in options:
+        raise ValueError(f"no password for the user {user!r} in the URL: add ?password-file=PATH")
     password_file, sentinel_password_file, ca_file = (
         Path(options[name]) if name in options else None for name in _FILES
     )

@@ -152,7 +152,7 @@ local function hold(keys, args)
   end
   local now = math.floor(clock() / 1000)
   fence(keys, args[2], head, now)
-  local found = compare(keys, head, tonumber(args[7]), args[8], tonumber(args[9]))
+  local found = compare(keys, head, tonumber(args[7]), args[8], tonumber(args[9])) -- guard: identity
   if found ~= 'OK' then
     return {found}
   end
@@ -184,8 +184,8 @@ local function release(keys, args)
   return {'OK', head.n}
 end
 
--- args: epoch, n, writer and counter of what is applied, number of entries. Answers OK with n of the last entry and
--- the packed entries that follow what is applied.
+-- args: epoch, n, writer and counter of what is applied, the most entries, and the bytes after which no further entry
+-- is added. Answers OK with n of the last entry and the packed entries that follow what is applied.
 local function read(keys, args)
   local head = read_head(keys, args[1])
   if not head then
@@ -196,12 +196,16 @@ local function read(keys, args)
   if found ~= 'OK' then
     return {found}
   end
-  local entries = {}
+  local entries, size = {}, 0
   for i, entry in ipairs(redis.call('XRANGE', keys[2], id_of(n + 1), '+', 'COUNT', args[5])) do
     if i == 1 and entry[1] ~= id_of(n + 1) then
       return {'BEHIND'}
     end
+    if size > tonumber(args[6]) then
+      break
+    end
     entries[i] = entry[2][2]
+    size = size + #entries[i]
   end
   if n < head.n and #entries == 0 then
     return {'BEHIND'}

@@ -126,6 +126,7 @@ class SentinelProcess(EngineProcess):
         super().__init__(directory)
         host, port = primary.address
         text = f"port {self.port}\nbind 127.0.0.1\ndir {directory}\nsentinel monitor main {host} {port} 1\n"
+        text += "sentinel down-after-milliseconds main 500\nsentinel failover-timeout main 3000\n"
         (directory / "sentinel.conf").write_text(text)
 
     def _words(self) -> list[str]:

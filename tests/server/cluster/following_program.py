@@ -18,7 +18,7 @@ from chat.server.cluster.log_entry import LogEntry
 from chat.server.cluster.replicated_log import ReplicatedLog
 from chat.server.cluster.standing import Standing
 from chat.server.log.log import LogClosed
-from tests.server.cluster.servers import EPOCH, LIMITS, PREFIX
+from tests.server.cluster.servers import EPOCH, HASTY, PREFIX
 
 
 def main() -> None:
@@ -34,7 +34,7 @@ def main() -> None:
         write("standing", standing.value)
 
     url = EngineUrl((Address("127.0.0.1", int(port)),), prefix=PREFIX)
-    log = ReplicatedLog(url, name, EPOCH, apply=apply, tell=tell, limits=LIMITS)
+    log = ReplicatedLog(url, name, EPOCH, apply=apply, tell=tell, limits=HASTY)
     write("began", log.incarnation)
     log.start()
     number = 0

@@ -14,12 +14,12 @@ from chat.server.cluster.standing import Standing
 from chat.server.log.log import LogClosed
 from tests.cutting.proxy import Cut, Manner, Proxy
 from tests.server.cluster.engine_process import EngineProcess
-from tests.server.cluster.servers import ENDED, LIMITS, ClusterServer, TestCluster, cluster, until
+from tests.server.cluster.servers import ENDED, HASTY, ClusterServer, TestCluster, cluster, until
 
 NAMES = ("a", "b", "c")
 _LINK, _PAUSE, _KILL, _FAIL_OVER = "link", "pause", "kill", "fail over"
 # Bytes are held for longer or shorter than a call waits, and than a lease lasts.
-_HOLDS = (0.05, LIMITS.answer * 1.5, LIMITS.lease * 1.3)
+_HOLDS = (0.05, HASTY.answer * 1.5, HASTY.lease * 1.3)
 
 
 class Schedule:
@@ -122,7 +122,7 @@ class Schedule:
 def run_schedule(directory: Path, seed: int, faults: int, *, has_replica: bool) -> list[str]:
     """Run one schedule; return what is wrong, with the faults that led there."""
     rng = random.Random(seed)
-    with cluster(directory, replicas=int(has_replica)) as cluster_:
+    with cluster(directory, limits=HASTY, replicas=int(has_replica)) as cluster_:
         with closing(Schedule(cluster_, rng, has_replica=has_replica)) as schedule:
             schedule.run(faults)
             found = cluster_.faults()

@@ -27,9 +27,11 @@ from tests.server.cluster.engine_process import EngineProcess
 
 EPOCH = "epoch"
 PREFIX = "test"
-# Times of a cluster whose servers die quickly.
-LIMITS = ReplicationLimits(lease=1.0, renewal=0.15, answer=0.4, retry=0.02, look=0.05)
-_PATIENCE = 20.0  # seconds
+# Nobody is taken for dead because the machine of the tests is busy, but failures are noticed quickly.
+LIMITS = ReplicationLimits(lease=20.0, renewal=0.1, answer=3.0, retry=0.02, look=0.05)
+# For a cluster whose servers die quickly.
+HASTY = replace(LIMITS, lease=1.0, answer=0.4)
+_PATIENCE = 25.0  # seconds
 ENDED = (Standing.OVER, Standing.CUT, Standing.BEHIND, Standing.FAILED, Standing.CLOSED)
 
 
@@ -51,6 +53,7 @@ class ClusterServer:
         limits: ReplicationLimits = LIMITS,
         library: FunctionLibrary = LIBRARY,
         replicas: int = 0,
+        url: EngineUrl | None = None,
         **options: Any,
     ) -> None:
         self.name = name
@@ -61,7 +64,7 @@ class ClusterServer:
         self._frozen_at: float | None = None
         host, port = self.proxy.address
         self.log = ReplicatedLog(
-            EngineUrl((Address(host, port),), prefix=PREFIX, replicas=replicas),
+            url or EngineUrl((Address(host, port),), prefix=PREFIX, replicas=replicas),
             name,
             EPOCH,
             apply=self.applied.append,

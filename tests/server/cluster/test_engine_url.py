@@ -26,11 +26,12 @@ _VALID = {
     "redis+sentinel://one,two:27000/main": EngineUrl(
         (Address("one", 26379), Address("two", 27000)), "main"
     ),
-    "rediss+sentinel://chat@one/main/team?sentinel-password-file=s": EngineUrl(
+    "rediss+sentinel://chat@one/main/team?sentinel-password-file=s&password-file=p": EngineUrl(
         (Address("one", 26379),),
         "main",
         is_encrypted=True,
         user="chat",
+        password_file=Path("p"),
         sentinel_password_file=Path("s"),
         prefix="team",
     ),
@@ -50,6 +51,7 @@ def test_valid(text: str, expected: EngineUrl) -> None:
         ("redis://", "no host"),
         ("redis://@db", "no user before the @"),
         ("redis://one,two", "several hosts"),
+        ("redis://me@db", "no password for the user 'me'"),
         ("redis://db:0x1", "invalid address"),
         ("redis://unix:/run/redis", "expected HOST, HOST:PORT"),
         ("redis://:6379", "no host in ':6379'"),

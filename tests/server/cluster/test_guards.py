@@ -90,7 +90,7 @@ class TestTheFence:
 
     def pause(self, cluster_: TestCluster) -> None:
         """Stop a server with an entry on its way until the others have fenced it."""
-        paused = cluster_.start("a", limits=faster(answer=10.0, lease=0.4))
+        paused = cluster_.start("a", limits=faster(answer=10.0, lease=0.7))
         other = cluster_.start("b")
         paused.say(b"before")
         paused.freeze()
@@ -122,8 +122,8 @@ class TestTheIdentityOfEntries:
             self.lose_entries(cluster_)
             ahead, other = cluster_.servers
             until(lambda: ahead.has_applied(b"late"))
-            assert ahead.log.standing is Standing.FOLLOWING
-            assert any("a followed to the end, but" in fault for fault in cluster_.faults())
+            until(lambda: ahead.log.standing is Standing.FOLLOWING)
+            assert any("a has applied" in fault for fault in cluster_.faults())
             assert not other.has_applied(b"lost")
 
     def lose_entries(self, cluster_: TestCluster) -> None:
@@ -145,13 +145,13 @@ class TestTheReadBarrier:
     """An entry is applied only when the replica has it."""
 
     def test_with_the_guard(self, tmp_path: Path) -> None:
-        with cluster(tmp_path, replicas=1) as cluster_:
+        with cluster(tmp_path, replicas=1, limits=faster(answer=0.4)) as cluster_:
             self.fail_over_to_one_that_lags(cluster_, must_wait=True)
             assert cluster_.faults() == []
 
     def test_without_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(LogReader, "_wait_for_replicas", lambda reader, connection: None)
-        with cluster(tmp_path, replicas=1) as cluster_:
+        with cluster(tmp_path, replicas=1, limits=faster(answer=0.4)) as cluster_:
             self.fail_over_to_one_that_lags(cluster_, must_wait=False)
             assert any("a has applied" in fault for fault in cluster_.faults())
 
