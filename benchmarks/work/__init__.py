@@ -10,6 +10,7 @@ from benchmarks.work.file import SendFile
 from benchmarks.work.idle import Idle
 from benchmarks.work.paced import Paced
 from benchmarks.work.private import Private
+from benchmarks.work.rooms import BusyInRooms, QuietInRooms
 from benchmarks.work.work import Work
 
 WORK: tuple[Work, ...] = (
@@ -19,6 +20,8 @@ WORK: tuple[Work, ...] = (
     Idle(),
     SendFile(),
     Private(),
+    QuietInRooms(),
+    BusyInRooms(),
     GROWTH_BY_RECEIVERS,
     GROWTH_BY_SIZE,
     ClientLog(),
