@@ -71,14 +71,15 @@ class Chat(Peer):
         return encode_frame(MessageType.UTF8, header, content, ORDER)
 
     def member(self, number: int, rooms: Sequence[int]) -> Login:
-        """Return a login, and commands that join rooms: whoever is first makes them."""
+        """Return a login, and commands that join rooms: the first user makes them."""
         login = LoginHeader(_name(number), inline=INLINE, is_json=True, join=())
         hello = encode_frame(MessageType.LOGIN, encode_client_header(login), b"", ORDER)
         for place, room in enumerate(rooms):
-            nonce = _IN if place == len(rooms) - 1 else None
-            header = ClientHeader(command=Command(Verb.JOIN.value, room=_room(room)), nonce=nonce)
-            hello += encode_frame(MessageType.UTF8, encode_client_header(header), b"", ORDER)
+            hello += _command(Verb.JOIN, room, _IN if place == len(rooms) - 1 else None)
         return Login(hello, b'"nonce":"%b"' % _IN.encode() if rooms else _ADMITTED)
+
+    def visit(self, room: int) -> bytes:
+        return _command(Verb.PART, room) + _command(Verb.JOIN, room)
 
     def room_message(self, room: int, content: bytes) -> bytes:
         header = encode_client_header(ClientHeader(room=_room(room)))
@@ -100,6 +101,11 @@ def raw_login(name: str) -> Login:
 
 def _name(number: int) -> str:
     return f"user{number:06}"
+
+
+def _command(verb: Verb, room: int, nonce: str | None = None) -> bytes:
+    header = ClientHeader(command=Command(verb.value, room=_room(room)), nonce=nonce)
+    return encode_frame(MessageType.UTF8, encode_client_header(header), b"", ORDER)
 
 
 def _room(number: int) -> str:

@@ -66,6 +66,10 @@ class Peer(Contender):
         """Return the login of a user, as the usual client of this server does it, who is then in ``rooms``."""
         raise NotImplementedError
 
+    def visit(self, room: int) -> bytes:
+        """Return what a member of ``room`` sends to leave it and to join it again."""
+        raise NotImplementedError
+
     def room_message(self, room: int, content: bytes) -> bytes:
         """Return what a user sends for everyone in ``room`` to get ``content``."""
         raise NotImplementedError

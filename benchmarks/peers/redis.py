@@ -21,6 +21,8 @@ class Redis(Peer):
     def command(self, port: int, directory: Path) -> list[str]:
         options = {
             "bind": "127.0.0.1",
+            # The load comes from several addresses of loopback.
+            "protected-mode": "no",
             "port": str(port),
             "save": "",
             "appendonly": "no",
