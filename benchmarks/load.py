@@ -290,7 +290,7 @@ class Entrance:
         for login in logins:
             if time.monotonic() > self._deadline:
                 raise BenchmarkError(f"in the time that there is only {len(self.waits)} got in")
-            sockets.append(self._begin(login))
+            sockets.append(self.begin(login))
             self._crowd.turn_until(lambda: self._under_way < self._at_a_time, "letting all in")
         self._crowd.turn_until(lambda: not self._under_way, "letting all in")
         return sockets
@@ -305,7 +305,8 @@ class Entrance:
         sock.connect(self._address)
         return encrypted(sock) if self._is_encrypted else sock
 
-    def _begin(self, login: Login) -> socket.socket:
+    def begin(self, login: Login) -> socket.socket:
+        """Connect and log in. The answer is read while the crowd goes on."""
         self._under_way += 1
         began = time.monotonic()
         sock = self.connect()

@@ -10,7 +10,7 @@ from benchmarks.plan import BenchmarkError, Plan
 from benchmarks.processes import Meter, ServerProcess
 from benchmarks.sizes import Sizes
 
-_NOISE = 64  # bytes that a server may send of its own accord, such as a ping
+NOISE = 64  # bytes that a server may send of its own accord, such as a ping
 
 
 class Traffic(ABC):
@@ -58,7 +58,7 @@ class Traffic(ABC):
         self.crowd.turn_until(
             lambda: all(received[fd] >= size for fd, size in missing.items()), "all had arrived"
         )
-        if any(received[fd] > size + _NOISE for fd, size in missing.items()):
+        if any(received[fd] > size + NOISE for fd, size in missing.items()):
             raise BenchmarkError("more arrived than was sent")
 
     def _send_for(self, seconds: float, cpu: float, patience: float) -> None:

@@ -10,6 +10,7 @@ from benchmarks.commits import Commit, name_at
 from benchmarks.load import Login
 from benchmarks.peers.peer import Peer
 from chat import __version__
+from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import ByteOrder, MessageType, encode_frame
 from chat.protocol.headers import ClientHeader, LoginHeader, encode_client_header
 
@@ -22,6 +23,7 @@ class Chat(Peer):
     name = "chat"
     program = sys.executable
     announces = True
+    has_rooms = True
 
     def __init__(self, commit: Commit | None = None) -> None:
         self._commit = commit
@@ -41,7 +43,10 @@ class Chat(Peer):
 
     def options(self, directory: Path) -> Sequence[str]:
         """Return the options of the server; files may be put in ``directory``."""
-        return ("--rate=0", "--max-file=4G", "--tls=off", f"--data-directory={directory}")
+        return (
+            *("--rate=0", "--max-file=4G", "--tls=off", f"--data-directory={directory}"),
+            *("--max-users=30000", "--max-rooms=30000"),
+        )
 
     def version(self) -> str:
         commit = self._commit
@@ -65,6 +70,21 @@ class Chat(Peer):
         header = encode_client_header(ClientHeader(to=_name(number)))
         return encode_frame(MessageType.UTF8, header, content, ORDER)
 
+    def member(self, number: int, rooms: Sequence[int]) -> Login:
+        """Return a login, and commands that join rooms: the first user makes them."""
+        login = LoginHeader(_name(number), inline=INLINE, is_json=True, join=())
+        hello = encode_frame(MessageType.LOGIN, encode_client_header(login), b"", ORDER)
+        for place, room in enumerate(rooms):
+            hello += _command(Verb.JOIN, room, _IN if place == len(rooms) - 1 else None)
+        return Login(hello, b'"nonce":"%b"' % _IN.encode() if rooms else _ADMITTED)
+
+    def visit(self, room: int) -> bytes:
+        return _command(Verb.PART, room) + _command(Verb.JOIN, room)
+
+    def room_message(self, room: int, content: bytes) -> bytes:
+        header = encode_client_header(ClientHeader(room=_room(room)))
+        return encode_frame(MessageType.UTF8, header, content, ORDER)
+
     def idler(self, number: int) -> Login:
         return json_login(f"user{number}")
 
@@ -83,4 +103,14 @@ def _name(number: int) -> str:
     return f"user{number:06}"
 
 
+def _command(verb: Verb, room: int, nonce: str | None = None) -> bytes:
+    header = ClientHeader(command=Command(verb.value, room=_room(room)), nonce=nonce)
+    return encode_frame(MessageType.UTF8, encode_client_header(header), b"", ORDER)
+
+
+def _room(number: int) -> str:
+    return f"room{number:05}"
+
+
+_IN = "the-last-room"
 _ADMITTED = encode_frame(MessageType.LOGIN, b"", b"", ORDER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.load import Login
@@ -13,6 +14,7 @@ _CONNECT = b'CONNECT {"verbose":false,"pedantic":false,"echo":true}\r\n'
 class Nats(Peer):
     name = "nats"
     program = "nats-server"
+    has_rooms = True
 
     def command(self, port: int, directory: Path) -> list[str]:
         # The PING to each client within its first seconds cannot be turned off; later ones can.
@@ -35,6 +37,13 @@ class Nats(Peer):
     def private_message(self, number: int, content: bytes) -> bytes:
         return b"PUB user%06d %d\r\n%s\r\n" % (number, len(content), content)
 
+    def member(self, number: int, rooms: Sequence[int]) -> Login:
+        return _subscriber(*(b"room%05d" % room for room in rooms))
 
-def _subscriber(subject: bytes) -> Login:
-    return Login(_CONNECT + b"SUB " + subject + b" 1\r\nPING\r\n", b"PONG\r\n")
+    def room_message(self, room: int, content: bytes) -> bytes:
+        return b"PUB room%05d %d\r\n%s\r\n" % (room, len(content), content)
+
+
+def _subscriber(*subjects: bytes) -> Login:
+    lines = b"".join(b"SUB %b %d\r\n" % pair for pair in zip(subjects, range(1, 100), strict=False))
+    return Login(_CONNECT + lines + b"PING\r\n", b"PONG\r\n")

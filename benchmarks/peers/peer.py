@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,6 +33,7 @@ class Peer(Contender):
     max_content = 64 * 1024
     max_receivers = 100_000
     announces = False  # everyone is told who comes and goes
+    has_rooms = False  # or channels: ``member`` and ``room_message`` are there
     at_a_time = (
         100  # logins under way: no more than the kernel queues for the server (listen(2), backlog)
     )
@@ -59,6 +60,18 @@ class Peer(Contender):
 
     def private_message(self, number: int, content: bytes) -> bytes:
         """Return what a user sends for user ``number`` alone to get ``content``."""
+        raise NotImplementedError
+
+    def member(self, number: int, rooms: Sequence[int]) -> Login:
+        """Return the login of a user, as the usual client of this server does it, who is then in ``rooms``."""
+        raise NotImplementedError
+
+    def visit(self, room: int) -> bytes:
+        """Return what a member of ``room`` sends to leave it and to join it again."""
+        raise NotImplementedError
+
+    def room_message(self, room: int, content: bytes) -> bytes:
+        """Return what a user sends for everyone in ``room`` to get ``content``."""
         raise NotImplementedError
 
     def idler(self, number: int) -> Login:

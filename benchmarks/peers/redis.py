@@ -5,6 +5,7 @@ Publishers ask for no answers (CLIENT REPLY OFF), so Redis does the least that i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.load import Login
@@ -15,10 +16,13 @@ class Redis(Peer):
     name = "redis"
     program = "redis-server"
     senders_receive = False  # a subscriber cannot publish
+    has_rooms = True
 
     def command(self, port: int, directory: Path) -> list[str]:
         options = {
             "bind": "127.0.0.1",
+            # The load comes from several addresses of loopback.
+            "protected-mode": "no",
             "port": str(port),
             "save": "",
             "appendonly": "no",
@@ -42,6 +46,17 @@ class Redis(Peer):
 
     def private_message(self, number: int, content: bytes) -> bytes:
         return _command(b"PUBLISH", _channel(number), content)
+
+    def member(self, number: int, rooms: Sequence[int]) -> Login:
+        command = _command(b"SUBSCRIBE", *map(_room, rooms))
+        return Login(command, b":%d\r\n" % len(rooms))
+
+    def room_message(self, room: int, content: bytes) -> bytes:
+        return _command(b"PUBLISH", _room(room), content)
+
+
+def _room(number: int) -> bytes:
+    return b"room%05d" % number
 
 
 def _channel(number: int) -> bytes:

@@ -17,6 +17,8 @@ from chat.server.room.service import ChatService
 from chat.server.rooms.room import ChatRoom
 
 PERIOD = 1.0  # seconds between two counts, at least
+# A count goes to each user of the room. So many are told in a second, so that larger rooms are told less often.
+_TOLD_A_SECOND = 10_000
 # A room is announced one by one again only below this part of the limit, so that it does not change to and fro.
 _BACK = 0.9
 
@@ -44,7 +46,8 @@ class RoomCrowds:
             self._broadcast.announce(frame, room.audience, counts=False)
         self._uncounted[room] = None
         if self._timer is None:
-            self._timer = gevent.get_hub().loop.timer(PERIOD)
+            pause = max(PERIOD, room.here / _TOLD_A_SECOND)
+            self._timer = gevent.get_hub().loop.timer(pause)
             self._timer.start(self.count)
 
     def count(self) -> None:

@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, NoReturn
 
-from chat.protocol.commands import Command, ListQuery, Verb
+from chat.protocol.commands import Command, ListQuery, RoomKind, Verb
 from chat.protocol.errors import UserNameError
 from chat.protocol.headers import encode_json
 from chat.protocol.names import UserName, name_key, parse_user_name
@@ -126,12 +126,15 @@ class RoomCommands:
         return CommandAnswer(encode_json(found).decode(), facts)
 
     def _about(self, member: Member, room: ChatRoom) -> dict[str, object]:
+        state, is_in = room.state, room.has(member)
+        # The topic of a closed room is for its members, and not for a user who is only invited.
+        topic = state.topic if is_in or state.kind is not RoomKind.CLOSED else ""
         return {
             "room": room.name,
-            "kind": room.state.kind.value,
-            "topic": room.state.topic or None,
+            "kind": state.kind.value,
+            "topic": topic or None,
             "here": room.here,
-            "joined": room.has(member),
+            "joined": is_in,
         }
 
     def _names(self, member: Member, command: Command) -> CommandAnswer:

@@ -61,6 +61,9 @@ class Rooms:
             RoomState(default_name), DEFAULT_ROOM, default_members=names, audience=audience
         )
         self._rooms: dict[str, ChatRoom] = {default_name.key: self.default}
+        # By the name as it is shown, which is what nearly all clients send: to find the key of a name takes long, and
+        # the rooms may be more than the names whose keys are remembered.
+        self._shown = dict.fromkeys((LOBBY.display, default_name.display), self.default)
         self._looks: dict[str, str] = {}  # what a name looks like -> the key of the room
         for name in (LOBBY, default_name):
             self._looks.update(dict.fromkeys(looks_of(name.display), default_name.key))
@@ -88,6 +91,9 @@ class Rooms:
         """Return the room with ``name`` in any case; None: the default room. None if there is no such room."""
         if name is None:
             return self.default
+        room = self._shown.get(name)
+        if room is not None:
+            return room
         key = name_key(name)
         if key == LOBBY.key:
             return self.default
@@ -111,7 +117,7 @@ class Rooms:
     def add(self, room: ChatRoom) -> None:
         """Add a room whose name is free."""
         name = room.state.name
-        self._rooms[name.key] = room
+        self._rooms[name.key] = self._shown[name.display] = room
         self._looks.update(dict.fromkeys(looks_of(name.display), name.key))
         for account in room.access:
             self._note_access(account, room)
@@ -119,7 +125,7 @@ class Rooms:
     def remove(self, room: ChatRoom) -> None:
         """Remove a room that nobody is in any more."""
         key = room.state.name.key
-        del self._rooms[key]
+        del self._rooms[key], self._shown[room.name]
         for look in [look for look, of in self._looks.items() if of == key]:
             del self._looks[look]
         for account in room.access:

@@ -1,20 +1,25 @@
 """A closed room leaks nothing: nobody gets a byte of a message that was not for them, whatever they try.
 
 Users come, go, are invited, join, leave, are removed, talk, send files, search, page through the history and fetch, in
-a random order, while the room changes its kind. Beside them, a model knows which messages each may have seen.
+a random order, while the room changes its kind and its topic, and is removed and made again. Devices take the place of
+their former sessions. The room is named in several spellings, and by a name that only looks like its own. Beside them,
+a model knows which messages and topics each user may have seen.
 """
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chat.protocol.descriptor import MessageType
+from chat.server.rooms.room_records import RoomChanges, write_rooms
 from tests.peers.wire_client import WireFrame
 from tests.server.membership.visitors import PASSWORD, Visitor, come, register
 from tests.server.server_in_test import TestServer, open_chat_server
@@ -23,6 +28,10 @@ pytestmark = pytest.mark.usefixtures("cheap_hashes", "eager_index")
 
 REGISTERED, GUESTS = ("alice", "bob", "carol"), ("gil", "gus")
 SECRET = re.compile(rb"secret(\d+)x")
+TOPIC = re.compile(rb"topic(\d+)x")
+# PRECIS takes the last one for the same name.
+SPELLINGS = ("den", "DEN", "\uff44\uff45\uff4e")
+LOOKALIKE = "d\u0435n"
 
 
 class Model:
@@ -32,16 +41,32 @@ class Model:
         self.log: list[str] = []  # each the text, or the content, of a message
         self.is_closed = True
         self.opened = 0  # messages before this number are not for those who join an open room
+        self.start = 0  # messages up to this number are those of a former room
         self.shows_all = False
+        self.topics = 0
+        self.has_topic = False
+        self.seen_topics: dict[str, set[int]] = defaultdict(set)
         self.invited: dict[str, int | None] = {"alice": None}
         self.members = {"alice"}
         self.seen: dict[str, set[int]] = defaultdict(set)
 
     def since(self, name: str) -> int:
         if self.shows_all:
-            return 0
+            return self.start
         since = self.invited.get(name)
-        return self.opened if since is None else since
+        return max(self.start, self.opened if since is None else since)
+
+    def make_again(self) -> None:
+        """Remove the room, and let its owner make it again: members, invitations and settings are gone."""
+        self.members, self.invited = {"alice"}, {"alice": None}
+        self.start = self.opened = len(self.log)
+        self.is_closed, self.shows_all, self.has_topic = True, False, False
+
+    def note_topic(self, names: Iterable[str]) -> None:
+        """Note who may have seen the topic: the members, and everyone while the room is open."""
+        if self.has_topic:
+            for name in names if not self.is_closed else self.members:
+                self.seen_topics[name].add(self.topics)
 
     def readable(self, name: str) -> list[str]:
         return self.log[self.since(name) :] if name in self.members else []
@@ -60,11 +85,18 @@ class Visits:
         self.here: dict[str, Visitor] = {}
         self.ids: set[str] = set()
         for name in REGISTERED:
-            self.here[name] = register(server, name)
+            self.here[name] = register(server, name, **self.device(name))
         for name in GUESTS:
-            self.here[name] = come(server, name)
+            self.here[name] = come(server, name, **self.device(name))
         self.here["alice"].do("join", room="den")
         self.here["alice"].do("room", room="den", kind="closed")
+
+    def device(self, name: str) -> dict[str, Any]:
+        """The device of a user, and how small contents come to it as offers."""
+        return {"device": name.ljust(22, "-"), "inline": self.rng.choice((10, 100_000))}
+
+    def room(self) -> str:
+        return self.rng.choice(SPELLINGS)
 
     def run(self, steps: int) -> None:
         acts = {
@@ -79,12 +111,20 @@ class Visits:
             self.fetch: 3,
             self.look_around: 2,
             self.change: 1,
+            self.set_topic: 2,
+            self.take_over: 1,
+            self.make_again: 0.3,
+            self.use_the_lookalike: 1,
         }
         for _ in range(steps):
             [act] = self.rng.choices(list(acts), list(acts.values()))
             visitor = self.rng.choice(list(self.here.values()))
+            if act in (self.invite, self.remove, self.change, self.set_topic):
+                # Mostly the one who may do that.
+                visitor = self.rng.choice((visitor, self.here.get("alice", visitor)))
             act(visitor)
             self.model.note_readable()
+            self.model.note_topic(self.here)
             self.check()
 
     def check(self) -> None:
@@ -97,6 +137,8 @@ class Visits:
             found = SECRET.findall(frame.content + repr(frame.header).encode())
             for number in map(int, found):
                 assert number in self.model.seen[visitor.name], (visitor.name, frame)
+            for number in map(int, TOPIC.findall(frame.content + repr(frame.header).encode())):
+                assert number in self.model.seen_topics[visitor.name], (visitor.name, frame)
 
     # What users do
 
@@ -104,7 +146,7 @@ class Visits:
         model = self.model
         content = f"secret{len(model.log) + 1}x".ljust(self.rng.choice((9, 70_000)))
         is_file = self.rng.random() < 0.4
-        header: dict[str, Any] = {"room": self.rng.choice(("den", "DEN"))}
+        header: dict[str, Any] = {"room": self.room()}
         if is_file:
             header["filename"] = content[:12].strip()
             answer = visitor.ask(content.encode(), MessageType.FILE, **header)
@@ -123,7 +165,7 @@ class Visits:
 
     def join(self, visitor: Visitor) -> None:
         model, name = self.model, visitor.name
-        answer = visitor.ask(command="join", room="den")
+        answer = visitor.ask(command="join", room=self.room())
         if name in model.members or not model.is_closed or name in model.invited:
             assert answer.header["notice"] == "done"
             if name not in model.members:
@@ -133,11 +175,12 @@ class Visits:
         else:
             assert answer.header["notice"] == "not-invited"
         model.note_readable()
+        model.note_topic(self.here)
         self.judge(visitor, [answer])
 
     def part(self, visitor: Visitor) -> None:
         name = visitor.name
-        code = visitor.code("part", room="den")
+        code = visitor.code("part", room=self.room())
         assert code == ("done" if name in self.model.members else "not-in-room")
         if code == "done":
             self.model.members.discard(name)
@@ -176,7 +219,8 @@ class Visits:
                 self.model.invited.pop(name, None)
         else:
             header = {"password": PASSWORD} if name in REGISTERED else {}
-            wanted = self.rng.choice(([], ["den"]))
+            header.update(self.device(name))
+            wanted = self.rng.choice(([], [self.room()]))
             again = self.here[name] = come(self.server, name, join=wanted, replay=50, **header)
             is_in = "den" in again.welcome.get("rooms", {})
             model = self.model
@@ -188,7 +232,30 @@ class Visits:
                 model.members.add(name)
             assert is_in == (name in model.members), name
             model.note_readable()
+            model.note_topic((*self.here, name))
             self.judge(again, [WireFrame(1, again.welcome, b"")])
+
+    def take_over(self, visitor: Visitor) -> None:
+        """The user's device comes back before the server has noticed that it is gone."""
+        name = visitor.name
+        header = {"password": PASSWORD} if name in REGISTERED else {}
+        again = come(self.server, name, join=[], replay=50, **header, **self.device(name))
+        self.here[name] = again
+        visitor.close()
+        assert ("den" in again.welcome["rooms"]) == (name in self.model.members)
+        self.judge(again, [WireFrame(1, again.welcome, b"")])
+
+    def make_again(self, visitor: Visitor) -> None:
+        """The operator removes the room, and its former owner makes it again."""
+        alice, database = self.here.get("alice"), self.server.parts.database
+        if alice is None:
+            return
+        assert database is not None
+        database.run(lambda stored: write_rooms(stored, RoomChanges({"den": None}), -1))
+        self.server.parts.rooms.maker.look()
+        alice.do("join", room="den")
+        alice.do("room", room="den", kind="closed")
+        self.model.make_again()
 
     # What users try
 
@@ -203,7 +270,7 @@ class Visits:
                 {"after": 0, "nonces": [f"{name}{n}" for name in REGISTERED for n in range(20)]},
             )
         )
-        answer = visitor.ask(command="history", room="den", limit=200, **query)
+        answer = visitor.ask(command="history", room=self.room(), limit=200, **query)
         page = [frame for frame in visitor.heard if "for" in frame.header]
         if visitor.name not in model.members:
             assert answer.header["notice"] in ("not-in-room", "done" if "nonces" in query else "")
@@ -227,7 +294,7 @@ class Visits:
         )
         query = self.rng.choice(queries)
         command = "files" if query == {"has": "file"} and self.rng.random() < 0.5 else "search"
-        answer = visitor.ask(command=command, room="den", limit=50, **query)
+        answer = visitor.ask(command=command, room=self.room(), limit=50, **query)
         found = [frame for frame in visitor.heard if "for" in frame.header]
         if visitor.name not in self.model.members:
             assert answer.header["notice"] == "not-in-room"
@@ -237,7 +304,11 @@ class Visits:
 
     def fetch(self, visitor: Visitor) -> None:
         number = self.rng.randint(1, len(self.model.log) + 1)
-        wanted: list[dict[str, Any]] = [{"fetch": number, "room": "den"}]
+        wanted: list[dict[str, Any]] = [
+            {"fetch": number, "room": self.room()},
+            {"fetch": number, "room": LOOKALIKE},
+            {"fetch": number, "private": True},
+        ]
         wanted += [{"fetch": id} for id in self.rng.sample(sorted(self.ids), min(3, len(self.ids)))]
         with self.server.transfer(visitor) as transfer:
             for header in wanted:
@@ -245,14 +316,35 @@ class Visits:
                 self.judge(visitor, [transfer.read_frame()])
 
     def look_around(self, visitor: Visitor) -> None:
-        names = visitor.ask(command="names", room="den")
+        names = visitor.ask(command="names", room=self.room())
         if visitor.name not in self.model.members:
             assert names.header["notice"] == "not-in-room"
-        rooms = [each["room"] for each in visitor.listed("rooms")]
+        listed = visitor.do("rooms")
+        self.judge(visitor, [names, listed])
+        rooms = [each["room"] for each in json.loads(listed.content)]
         knows = not self.model.is_closed or visitor.name in self.model.members | {
             *self.model.invited
         }
         assert ("den" in rooms) == knows
+
+    def use_the_lookalike(self, visitor: Visitor) -> None:
+        """A name that only looks like that of the room means nothing."""
+        assert visitor.say_in(LOOKALIKE, "hi").header["notice"] == "no-such-room"
+        for command in ("history", "names", "search", "files"):
+            assert visitor.code(command, room=LOOKALIKE, query="secret") == "no-such-room"
+        assert visitor.code("join", room=LOOKALIKE) == "not-allowed"
+
+    def set_topic(self, visitor: Visitor) -> None:
+        """Only the owner does."""
+        model = self.model
+        if visitor.name != "alice" or "alice" not in model.members:
+            code = visitor.code("topic", room=self.room(), topic="mine")
+            assert code in ("not-allowed", "not-in-room")
+            return
+        model.topics += 1
+        model.has_topic = True
+        model.note_topic(self.here)
+        visitor.do("topic", room=self.room(), topic=f"topic{model.topics}x")
 
     def change(self, visitor: Visitor) -> None:
         if visitor.name != "alice" or "alice" not in self.model.members:
@@ -267,6 +359,7 @@ class Visits:
         model.is_closed = not model.is_closed
         if not model.is_closed:
             model.opened, model.shows_all = len(model.log), False
+        model.note_topic(self.here)
         visitor.do("room", room="den", kind="closed" if model.is_closed else "open")
 
 
