@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from benchmarks.clients.hosts import Host
-from benchmarks.clients.stage import Stage
+from benchmarks.clients.stage import COLUMNS, ROWS, Stage
 from benchmarks.contender import Contender
 
 
@@ -34,10 +34,12 @@ class Client(Contender):
         stage.wait_for(lambda: stage.host.is_inside, "it was in the room")
 
     @contextmanager
-    def running(self) -> Iterator[Stage]:
-        """Start a fresh client of a user without settings."""
+    def running(
+        self, host: Host | None = None, columns: int = COLUMNS, rows: int = ROWS
+    ) -> Iterator[Stage]:
+        """Start a fresh client of a user without settings, in a terminal of this size."""
         with tempfile.TemporaryDirectory(prefix=f"bench-{self.name}-") as home:
-            stage = Stage(self.host())
+            stage = Stage(host or self.host(), columns, rows)
             with closing(stage):
                 command = self.command(stage.port, Path(home))
                 stage.start(command, Path(home), self.environment(home))

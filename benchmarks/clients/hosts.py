@@ -6,7 +6,7 @@ Bytes in, bytes out; no sockets.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import NamedTuple
 
@@ -31,10 +31,11 @@ _INTERVAL = timedelta(microseconds=20)
 
 
 class Message(NamedTuple):
-    """Hold what ``sender``, one of SPEAKERS, says to everyone."""
+    """Hold what ``sender``, one of SPEAKERS, says to everyone in ``room`` (None: the default room)."""
 
     sender: str
     text: bytes
+    room: str | None = None
 
 
 class Host(ABC):
@@ -63,6 +64,11 @@ class ChatHost(Host):
 
     _ORDER = ByteOrder.BIG
 
+    def __init__(self, rooms: Mapping[str, str] | None = None) -> None:
+        """Let a client into ``rooms``, which have topics, beside the default room."""
+        super().__init__()
+        self._rooms = rooms or {}
+
     def _answers(self) -> Iterable[bytes]:
         while len(self._received) >= DESCRIPTOR_SIZE:
             descriptor = Descriptor.decode(self._received, self._ORDER)
@@ -78,8 +84,8 @@ class ChatHost(Host):
     def encode(self, messages: Iterable[Message]) -> bytes:
         moment = datetime.now(timezone.utc)
         frames = []
-        for sender, text in messages:
-            header = encode_server_header(ServerHeader(sender, _rfc3339(moment)))
+        for sender, text, room in messages:
+            header = encode_server_header(ServerHeader(sender, _rfc3339(moment), room=room))
             frames.append(encode_frame(MessageType.UTF8, header, text, self._ORDER))
             moment += _INTERVAL
         return b"".join(frames)
@@ -87,7 +93,19 @@ class ChatHost(Host):
     def _let_in(self, name: str) -> bytes:
         self.is_inside = True
         header = encode_server_header(ServerHeader(name, _rfc3339(datetime.now(timezone.utc))))
-        welcome = encode_json({"users": [*SPEAKERS, name], "server": "benchmark", "session": "0"})
+        rooms = {
+            # Nobody asks for the names of so many users.
+            room: {"kind": "open", "topic": topic, "here": 5000}
+            for room, topic in self._rooms.items()
+        }
+        welcome = encode_json(
+            {
+                "users": [*SPEAKERS, name],
+                "server": "benchmark",
+                "session": "0",
+                **({"rooms": rooms} if rooms else {}),
+            }
+        )
         return encode_frame(MessageType.LOGIN, b"", b"", self._ORDER) + encode_frame(
             MessageType.LOGIN, header, welcome, self._ORDER
         )
@@ -110,7 +128,7 @@ class IrcHost(Host):
     def encode(self, messages: Iterable[Message]) -> bytes:
         return b"".join(
             f":{sender}!{sender}@host.example PRIVMSG {self.CHANNEL} :".encode() + text + b"\r\n"
-            for sender, text in messages
+            for sender, text, _ in messages
         )
 
     def _answer(self, command: str, parameters: list[str]) -> Iterable[str]:

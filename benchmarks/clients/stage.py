@@ -38,8 +38,9 @@ class Stage:
     ``seen_at``: when the text of the last search was drawn, by ``time.monotonic``; None: not yet.
     """
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, columns: int = COLUMNS, rows: int = ROWS) -> None:
         self.host = host
+        self._size = struct.pack("HHHH", rows, columns, 0, 0)
         self.drawn = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._connection: socket.socket | None = None
@@ -66,7 +67,7 @@ class Stage:
     def start(self, command: Sequence[str], directory: Path, environment: dict[str, str]) -> None:
         """Start the client in the terminal."""
         far = self._far
-        fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        fcntl.ioctl(far, termios.TIOCSWINSZ, self._size)
         with beside_the_load():
             process = subprocess.Popen(
                 command,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchmarks.work.client_key import ClientKey
 from benchmarks.work.client_log import ClientLog
+from benchmarks.work.client_rooms import ClientRooms
 from benchmarks.work.client_start import ClientStart
 from benchmarks.work.crowd import Crowd
 from benchmarks.work.fan_out import FAN_OUT, GROWTH_BY_RECEIVERS, GROWTH_BY_SIZE, ONE_BY_ONE
@@ -29,5 +30,6 @@ WORK: tuple[Work, ...] = (
     GROWTH_BY_SIZE,
     ClientLog(),
     ClientKey(),
+    ClientRooms(),
     ClientStart(),
 )

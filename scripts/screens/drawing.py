@@ -29,7 +29,8 @@ _FIXED = (
     (re.compile(r"(?<=again in )[\d.]+ s"), "4 s"),
     (re.compile(r"since [0-9]{2}:[0-9]{2}"), "since 21:04"),
 )
-_TIME = re.compile(r"^<\d\d:\d\d:\d\d>")
+# At the edge of the screen, or of the list of views beside the log.
+_TIME = re.compile(r"(?:^|(?<=│))<\d\d:\d\d:\d\d>")
 _FILLING = re.compile(r"([ ─])\1+")
 
 _DARK_THEME = TerminalTheme(
@@ -127,7 +128,7 @@ def read(captured: Captured) -> Screen:
     for row in rows:
         for pattern, instead in _FIXED:
             row = _replace(row, pattern, instead)
-        if _TIME.match(row.plain):
+        if _TIME.search(row.plain):
             minutes, seconds = divmod(next(times), 60)
             row = _replace(row, _TIME, f"<{minutes // 60:02}:{minutes % 60:02}:{seconds:02}>")
         fixed.append(_trimmed(row))

@@ -221,6 +221,46 @@ def _type_lines(terminal: Terminal, *lines: str) -> None:
         terminal.type(line)
 
 
+def _rooms(stage: Stage) -> Screen:
+    with Stage(stage.background) as other:
+        topic = "What we build, and when. Questions are welcome"
+        other.manage("rooms", "add", "dev", f"--topic={topic}")
+        for name in ("den", "lunch", "ops"):
+            other.manage("rooms", "add", name)
+        other.manage("rooms", "add", "news", "--kind=announcements")
+        alice, lin, carol = map(other.person, ("alice", "小林", "carol"))
+        for person in (alice, lin, carol):
+            person.start("/join dev")
+            person.wait_for("you are in the room")
+        terminal = other.screen(
+            ME, "--room=dev,den,lunch,news,ops", "--names=on", columns=96, rows=16
+        )
+        terminal.wait_for("5 !news")
+        other.manage("rooms", "set", "den", "--kind=closed")
+        terminal.enter("/query carol")
+        terminal.wait_for("carol alone")
+        terminal.enter("/rooms den")
+        terminal.wait_for("=den")
+        terminal.press("M-2")
+        terminal.wait_for("^>2 #dev")
+        lin.say("Version 2.4 is nearly done: three tests are red.")
+        carol.say("Does anyone have the keys of the rack?")
+        alice.say("борис, who reviews the last change?")
+        lin.say("`test_rooms` is the only one that I don't understand.")
+        carol.say(f"/msg {ME} The keys are with you, aren't they?")
+        _say(terminal, "I do, after lunch", rf"\[{ME}\]: I do, after lunch +│")
+        alice.say("Thanks!")
+        for person, room, words in (
+            *((carol, "lunch", "Half past twelve?"), (lin, "lunch", "好的")),
+            *((alice, "ops", "The disk is at 64 percent."), (alice, "ops", f"{ME}, see above")),
+        ):
+            person.start(f"/join {room}")
+            person.say(words)
+        terminal.wait_for(r"=den", r"#ops +@1 2", r"carol +@1", "Thanks!")
+        terminal.type("the red one is mine: ")
+        return _shown(terminal, "the red one is mine:$", "#lunch +2")
+
+
 def _switcher(stage: Stage) -> Screen:
     with Stage(stage.background) as other:
         alice, lin, carol, _ = map(other.person, ("alice", "小林", "carol", "build-server"))
@@ -294,6 +334,7 @@ _SCENES: tuple[Callable[[Stage], Screen], ...] = (
     _back,
     _found,
     _earlier,
+    _rooms,
     _switcher,
 )
 NAMES = tuple(scene.__name__.strip("_") for scene in _SCENES)

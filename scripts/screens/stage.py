@@ -137,6 +137,11 @@ class Stage:
             self._line.close()
             self._line = None
 
+    def manage(self, *words: str) -> None:
+        """Run a command of the operator, such as ``rooms add dev``."""
+        home = self.directory / "home"
+        self._start("chat.server.cli", *words, f"--data-directory={home}/server").communicate()
+
     def kill_server(self) -> None:
         _end(self._server)
 

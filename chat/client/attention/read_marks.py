@@ -36,6 +36,7 @@ class UserMarks:
         self._seen: dict[_Log, ReadUpTo] = {}
         self._known: dict[_Log, int] = {}  # to the server
         self._rest: int | None = None  # the server's mark for all partners that it does not name
+        self._kept: dict[_Log, int] = {}  # by an earlier run of the client
 
     def note(self, mark: ReadUpTo) -> None:
         """Record that the user has read up to ``mark``. A mark never moves back."""
@@ -44,15 +45,20 @@ class UserMarks:
         if self.counts and (seen is None or seen.seq < mark.seq):
             self._seen[log] = mark
 
+    def restore(self, mark: ReadUpTo) -> None:
+        """Take a mark that an earlier run of the client has kept; it counts if the server knows none, as for guests."""
+        self._kept[_log(mark)] = mark.seq
+
     def heard(self, mark: ReadUpTo) -> None:
         """Record that the server knows ``mark``."""
         log = _log(mark)
         self._known[log] = max(mark.seq, self._known.get(log, 0))
 
     def of(self, partner: str | None, room: str | None = None) -> int | None:
-        """Return the number up to which the server knows that the user has read; None if it does not say."""
+        """Return the number up to which the user has read, as the server or an earlier run knows it; None: unknown."""
         log = _log(ReadUpTo(0, partner, room))
-        return self._known.get(log, None if partner is None else self._rest)
+        known = self._known.get(log, None if partner is None else self._rest)
+        return self._kept.get(log) if known is None else known
 
     def enter(
         self,
@@ -84,17 +90,18 @@ class UserMarks:
         """Return the marks that the server does not know, each once."""
         for mark in self.look():
             self.note(mark)
-        new = [
-            mark
-            for mark in self._seen.values()
-            if mark.seq > (self.of(mark.partner, mark.room) or 0)
-        ]
+        new = [mark for mark in self._seen.values() if mark.seq > self._known_of(mark)]
         for mark in new:
             self.heard(mark)
         return new
 
+    def _known_of(self, mark: ReadUpTo) -> int:
+        """Return the server's mark for the log of ``mark``, 0 if it has none."""
+        return self._known.get(_log(mark), 0 if mark.partner is None else self._rest or 0)
+
     def forget(self) -> None:
         """Forget all marks: messages are numbered anew."""
+        self._kept.clear()
         self._seen.clear()
         self._known.clear()
         self._rest = None

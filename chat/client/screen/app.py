@@ -118,9 +118,10 @@ class App:
             learn=lambda password: self._login.learn(password),
             reconnect=lambda username: self._reconnector.reconnect(username),
         )
-        self._conversation.resumer.rooms.want(())
+        self._conversation.resumer.rooms.want(settings.rooms)
+        resumer = self._conversation.resumer
         self._kept_views = KeptViews(
-            self._model, self._controller, lambda: self._conversation.resumer.memory
+            self._model, self._controller, lambda: resumer.memory, resumer.wake
         )
         marks = attention.read_marks
         self._login = LoginFlow(

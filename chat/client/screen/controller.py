@@ -34,7 +34,7 @@ from chat.client.screen.model.views import Draft, Page, View
 from chat.client.screen.reading.reading_back import ReadingBack
 from chat.client.screen.reading.scrolling import Scroller
 from chat.client.screen.reading.searching import Searcher
-from chat.client.screen.room_names import RoomNames
+from chat.client.screen.room_facts import RoomQuestions
 from chat.client.screen.submitting import RequestTaker, Submitter
 
 PASTE_CHARACTERS = 2000
@@ -92,7 +92,7 @@ class Controller:
         self.searcher = Searcher(
             model, renderer, desk.ask, desk.later, lambda: self.size, now, self.reading_back
         )
-        self._names = RoomNames(model, desk.ask)
+        self._rooms = RoomQuestions(model, desk.ask)
         self._scroller = Scroller(model, renderer, lambda: self.size, self.reading_back.look)
         self._actions: dict[Action, Callable[[], object]] = {
             Action.SUBMIT: self._submit,
@@ -167,7 +167,7 @@ class Controller:
 
     def take(self, event: UiEvent) -> bool:
         """Take the answer to a question of this screen; return False if ``event`` is none."""
-        return self.reading_back.take(event) or self.searcher.take(event) or self._names.take(event)
+        return self.reading_back.take(event) or self.searcher.take(event) or self._rooms.take(event)
 
     @property
     def _asker(self) -> Asker | None:
@@ -222,7 +222,7 @@ class Controller:
 
     def look_around(self) -> None:
         """Ask for what is missing of what is shown. Call it a few times a second."""
-        self._names.look()
+        self._rooms.look()
 
     def forget(self, view: View) -> None:
         """Drop the draft and the history of ``view``, which was closed."""

@@ -1,28 +1,39 @@
-"""Keep the views over restarts of the client: the order of the rooms, drafts, and how loud each room is."""
+"""Keep the views over restarts of the client: the rooms, what is read and typed in each, and how loud each is."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from chat.client.attention.notify import NotifyMode
+from chat.client.attention.read_marks import ReadUpTo
 from chat.client.conversation.commands import shown_line
 from chat.client.screen.controller import Controller
 from chat.client.screen.model.model import Model
 from chat.client.screen.model.views import View
 from chat.client.state.memory import Memory
-from chat.client.state.places import ROOM, ROOM_PREFIX, LogKey, room_log
+from chat.client.state.places import ROOM, ROOM_PREFIX, LogKey, LogPlace, room_log
 
 # Before the name of the other user, in the key of a private view.
 _PARTNER = "with:"
 
 
 class KeptViews:
-    """Put what ``memory()`` has into ``model`` at a login, and what has changed since into the memory."""
+    """Put what ``memory()`` has into ``model`` at a login, and what has changed since into the memory.
 
-    def __init__(self, model: Model, controller: Controller, memory: Callable[[], Memory]) -> None:
+    ``save`` is called when the memory has something to write.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        controller: Controller,
+        memory: Callable[[], Memory],
+        save: Callable[[], object],
+    ) -> None:
         self._model = model
         self._controller = controller
         self._memory = memory
+        self._save = save
         self._restored: Memory | None = None  # that of the user who is logged in
 
     def restore(self) -> None:
@@ -33,8 +44,13 @@ class KeptViews:
         self._restored = memory
         for key, level in memory.notify_levels.items():
             self._model.set_notify(LogKey(key), NotifyMode(level))
-        for name in memory.rooms:
-            self._model.open_room(name)
+        marks = self._model.attention.read_marks
+        for name in (None, *memory.rooms):
+            if name is not None:
+                self._model.open_room(name)
+            place = memory.read(room_log(name))
+            if place is not None:
+                marks.restore(ReadUpTo(place.seq, room=name))
         for key, draft in memory.drafts.items():
             view = self._view_of(key)
             if view is not None:
@@ -48,11 +64,18 @@ class KeptViews:
         for log, mode in model.notify_modes.items():
             if memory.notify(log) != mode.value:
                 memory.keep_notify(log, mode.value)
+        if model.epoch is not None:
+            for view in model.rooms:
+                seq = view.read_up_to
+                if seq is not None:
+                    memory.keep_read(room_log(view.room_name), LogPlace(model.epoch, seq))
         for view in model.views:
             draft = self._controller.draft_of(view)
             # What a user of another program takes for a command with a password is kept nowhere.
             is_secret = bool(draft.strip()) and shown_line(draft) != draft
             memory.keep_draft(_key_of(view), "" if is_secret else draft)
+        if memory.is_dirty:
+            self._save()
 
     def _view_of(self, key: str) -> View | None:
         if key.startswith(_PARTNER):

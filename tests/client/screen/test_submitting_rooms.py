@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chat.client.connection.events import EnteredRoom, LeftRoom, RoomFacts, Welcome
+from chat.client.answers.listings import ListedRoom
+from chat.client.connection.events import EnteredRoom, LeftRoom, RoomChanged, RoomFacts, Welcome
 from chat.client.conversation.requests import FetchEarlier, ListFiles, Say, SendFile, Who
-from chat.client.conversation.room_requests import JoinRoom, PartRoom, SetTopic
-from chat.client.conversation.ui_events import Asked, Done, Failed, UserList
+from chat.client.conversation.room_requests import JoinRoom, ListRooms, PartRoom, SetTopic
+from chat.client.conversation.ui_events import Asked, Done, Failed, RoomListing, UserList
 from chat.client.screen.model.rooms import Membership
 from tests.client.screen.desks import NINE, Desk
 
@@ -166,6 +167,17 @@ def test_a_line_never_goes_to_another_room_than_it_was_typed_in(steps: list[str]
             desk.type(step)
     for text, room in said(desk):
         assert all(word.startswith(room or "lobby") for word in text.split())
+
+
+def test_the_kind_of_a_room_is_asked_for_when_an_owner_has_changed_the_room(desk: Desk) -> None:
+    desk.take(RoomChanged("alice", "the room is closed now", NINE, "den"))
+    desk.controller.look_around()
+    (asked,) = desk.asked
+    assert asked.request == ListRooms("den", limit=1)
+    listing = RoomListing(ListRooms("den"), (ListedRoom("den", "closed"),), tag=asked.tag)
+    desk.take(listing)
+    assert desk.model.sign_of_view(desk.model.views[2]) == "="
+    assert desk.model.sign_of_view(desk.model.views[1]) == "#"
 
 
 def test_the_answer_to_a_question_of_the_screen_is_shown_nowhere(desk: Desk) -> None:

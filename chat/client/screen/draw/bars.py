@@ -51,10 +51,10 @@ def _place(model: Model) -> str:
     if view.peer is not None:
         return f"{sanitize(view.peer)} alone, at {at}"
     room = view.room
-    if room is None or room.name is None:
+    if room is None or (room.name is None and not model.has_rooms):
         return at
     kinds = {CLOSED: ", closed", ANNOUNCEMENTS: ", announcements", NOT_INSIDE: ", not joined"}
-    return f"{sanitize(room.name)}{kinds.get(room_sign(room), '')}, at {at}"
+    return f"{sanitize(model.name_of(view))}{kinds.get(room_sign(room), '')}, at {at}"
 
 
 def topic_line(model: Model, width: int) -> Row | None:

@@ -201,6 +201,7 @@ class Renderer:
         if model.page is None:
             rows += welcome_rows(model, width, height - len(rows), self._keys)
         rows += [[] for _ in range(height - len(rows))]
+        height = max(0, height)
         if right:
             names = names_rows(model, right, height)
             # A row of a long address covers the names: it must not be cut, nor end with a name when it is selected.

@@ -68,7 +68,7 @@ class Sidebar:
         ]
         if len(shown) < len(views) and len(rows) < height:
             rows.append(_others(views, shown, width))
-        rows += [[] for _ in range(height - len(rows))]
+        rows = rows[:height] + [[] for _ in range(height - len(rows))]
         return [[*fill_row(row, width - 1, SIDEBAR), Span("│", DIM)] for row in rows]
 
     def view_at(self, row: int) -> View | None:

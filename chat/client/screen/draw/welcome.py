@@ -5,6 +5,7 @@ from __future__ import annotations
 from chat.client.screen.input.keys import Action
 from chat.client.screen.input.own_keys import USUAL_KEYS, OwnKeys
 from chat.client.screen.model.model import Model
+from chat.client.screen.model.rooms import Membership
 from chat.client.screen.text.spans import Row, Span, wrap_row
 from chat.client.screen.text.styles import DIM
 from chat.sanitize import sanitize
@@ -20,9 +21,12 @@ def welcome_rows(model: Model, width: int, height: int, keys: OwnKeys = USUAL_KE
     view = model.current
     if view.has_had_message or not model.is_online or model.question is not None:
         return []
+    if view.room is not None and view.room.membership is Membership.OUTSIDE:
+        return []
     if view.peer is None:
+        name = "" if view.room_name is None else f"{sanitize(view.room_name)} "
         lines = [
-            f"This is the room at {sanitize(model.address)}.",
+            f"This is the room {name}at {sanitize(model.address)}.",
             f"Type a text: {keys.name_of(Action.SUBMIT)} sends it to everyone here.",
         ]
     else:

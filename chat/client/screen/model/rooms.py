@@ -25,8 +25,8 @@ class ShownRoom:
     """Hold a room. ``name`` is as the server writes it; None for the default room.
 
     ``kind`` is None while it is not known. ``here`` is how many users the server counts; None: count the ``people``.
-    ``wants_names``: the server has not told who is in the room. ``notify`` says which new messages are counted, and
-    which ring.
+    ``wants_names``: the server has not told who is in the room, ``wants_kind``: an owner may have changed the kind.
+    ``notify`` says which new messages are counted, and which ring.
     """
 
     __slots__ = (
@@ -38,6 +38,7 @@ class ShownRoom:
         "notify",
         "people",
         "topic",
+        "wants_kind",
         "wants_names",
     )
 
@@ -49,7 +50,7 @@ class ShownRoom:
         self.here: int | None = None
         self.is_owner = False
         self.people = People()
-        self.wants_names = False
+        self.wants_kind = self.wants_names = False
         self.notify = NotifyMode.MENTIONS
 
     @property

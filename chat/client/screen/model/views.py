@@ -218,6 +218,16 @@ class View:
         known = [number for number in (next(shown, None), self.reached) if number is not None]
         return min(known) if known else None
 
+    @property
+    def read_up_to(self) -> int | None:
+        """Return the number of the last message of the room before all that is unread; None if no number is known."""
+        newest = self.newest.get(None)
+        if newest is None or not self.unread or self.left_off is None:
+            return None if newest is None else newest.seq
+        unread = self._entries_from(max(self.left_off, self.first))
+        numbers = (entry.seq for entry in unread if entry.seq is not None and log_of(entry) is None)
+        return next((number - 1 for number in numbers), newest.seq)
+
     def number_of(self, seq: int) -> int:
         """Return the number of the first entry of the view's log with the number ``seq`` or a higher one."""
         log = None if self.peer is None else folded(self.peer)

@@ -144,7 +144,7 @@ LOOKS: dict[str, Appearance] = {
     STATUS: Appearance(reverse=True),
     STATUS_ALERT: Appearance(bold=True, reverse=True),
     STATUS_ACTIVE: Appearance(bold=True),
-    TOPIC: Appearance(italic=True),
+    TOPIC: Appearance(dim=True),
     NAMES: Appearance(),
     SIDEBAR: Appearance(),
     SIDEBAR_ACTIVE: Appearance(reverse=True),

@@ -21,6 +21,7 @@ from chat.client.screen.text.styles import (
     NAME_STYLES,
     PRIVATE,
     PROMPT,
+    SIDEBAR_ALERT,
     TEXT,
     UNREAD_MARKER,
     Appearance,
@@ -123,6 +124,7 @@ def _theme(
     looks = {**LOOKS, ERROR: error, UNREAD_MARKER: error, PRIVATE: private}
     for style, colour in zip(_OF_CODE, code, strict=True):
         looks[style] = LOOKS[style]._replace(colour=colour[0], basic=colour[1])
+    looks[SIDEBAR_ALERT] = error._replace(bold=True)
     looks[PROMPT] = private._replace(bold=True)
     for number, style in enumerate(NAME_STYLES):
         turn, which = divmod(number, len(colours))

@@ -139,7 +139,8 @@ class RoomUpdater:
 
     def _changed(self, event: RoomChanged, now: datetime) -> None:
         view = self._model.room_view(event.room)
-        if view is not None:
+        if view is not None and view.room is not None:
+            view.room.wants_kind = True
             view.append(Remark(event.timestamp, (event.sentence,), DIM))
 
     def _invited(self, event: Invited, now: datetime) -> None:
@@ -167,7 +168,10 @@ class RoomUpdater:
     def _listed(self, event: RoomListing, now: datetime) -> None:
         model = self._model
         for room in event.rooms:
-            if not room.is_joined:
+            view = model.find_room(room.name)
+            if view is not None and view.room is not None and view.room.name is not None:
+                view.room.kind = room.kind
+            elif not room.is_joined:
                 model.other_rooms[room_log(room.name)] = room.name
         model.command_of(event.tag)
         model.remark(now, *room_list_lines(event))

@@ -1,0 +1,64 @@
+"""Ask for what the server does not tell by itself: the users in the room that is shown, and the new kind of a room.
+
+At a login, the server tells only how many users are in each room. When an owner changes a room, it tells a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+
+from chat.client.conversation.requests import Request, Who
+from chat.client.conversation.room_requests import ListRooms
+from chat.client.conversation.ui_events import Asked, Failed, RoomListing, Tag, UiEvent, UserList
+from chat.client.screen.model.model import Model
+from chat.client.screen.model.rooms import ShownRoom
+
+# Of a room with more users, the names are not asked for.
+MAX_NAMES = 1000
+
+
+class RoomQuestions:
+    """Ask about rooms by ``ask``, and put the answers into ``model``."""
+
+    def __init__(self, model: Model, ask: Callable[[Asked], object]) -> None:
+        self._model = model
+        self._ask = ask
+        self._tags = count(1)
+        self._asked: dict[Tag, ShownRoom] = {}
+
+    def look(self) -> None:
+        """Ask for the names in the room that is shown, and for the kinds of rooms, as far as they are not known."""
+        if not self._model.is_online:
+            return
+        shown = self._model.current.room
+        for view in self._model.rooms:
+            room = view.room
+            if room is None or not room.is_inside:
+                continue
+            if room.wants_kind and room.name is not None:
+                room.wants_kind = False
+                self._ask_about(room, ListRooms(room.name, limit=1))
+            if room is shown and room.wants_names:
+                room.wants_names = False
+                if room.here is None or room.here <= MAX_NAMES:
+                    self._ask_about(room, Who(room.name, limit=MAX_NAMES))
+
+    def take(self, event: UiEvent) -> bool:
+        """Take the answer to a question of this screen; return False if ``event`` is none."""
+        if not isinstance(event, UserList | RoomListing | Failed) or event.tag not in self._asked:
+            return False
+        room = self._asked.pop(event.tag)
+        if isinstance(event, UserList) and room.is_inside and not event.has_more:
+            room.people.reset(event.users)
+        elif isinstance(event, RoomListing):
+            # The first name that begins with a name is this name.
+            room.kind = next(
+                (each.kind for each in event.rooms if each.name == room.name), room.kind
+            )
+        return True
+
+    def _ask_about(self, room: ShownRoom, request: Request) -> None:
+        tag = f"room {next(self._tags)}"
+        self._asked[tag] = room
+        self._ask(Asked(request, tag))
