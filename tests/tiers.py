@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 FEATURES = {
     "start, log in and talk": "test_plain_client.py::test_two_people_talk",
     "the screen": "test_screen_talk.py::test_three_people_talk",
+    "rooms on the screen": "test_screen_rooms.py::test_a_day_in_two_rooms",
     "resizing": "test_screen_resize.py::test_resizing_while_messages_flow",
     "pasting": "test_screen_pastes.py::test_a_short_one_is_a_draft",
     "files, images and voice notes": "test_client_transfers.py::test_all_kinds_and_sizes_are_saved",
