@@ -30,7 +30,7 @@ def test_talking_and_commands(address: str, home: Path) -> None:
             bob.output.wait_for(r"copied 5 characters of bob")
             assert "\x1b]52;c;aGVsbG8=\x07" in bob.output.text
             bob.type("/help msg\n")
-            bob.output.wait_for("/msg NAME TEXT  send a text to one user only")
+            bob.output.wait_for("/msg NAME TEXT  send a text to one user")
             bob.type("last words\n/quit\n")
             assert bob.wait() == 0  # a user at the terminal has seen the refusal
         alice.output.wait_for("bob left$")
