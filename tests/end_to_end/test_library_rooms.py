@@ -17,6 +17,7 @@ from chat.client import (
     Joined,
     Left,
     LeftRoom,
+    Notice,
     QueryRefused,
     Receipt,
     Room,
@@ -332,3 +333,30 @@ def test_a_guest_who_comes_back_with_the_token_is_in_the_rooms(
             dev.send_text("still here")
             [text] = [event for event in [dev.read()] if isinstance(event, Text)]
             assert text.text == "still here"
+
+
+def test_messages_keep_their_order_across_rooms(runtime: Runtime, address: str) -> None:
+    """Rooms, private messages and refusals: answers come as was sent, and another user hears the same order."""
+    chance = random.Random(5)
+    with (
+        connect(address, "alice", runtime=runtime) as alice,
+        connect(address, "bob", runtime=runtime) as bob,
+    ):
+        for user in (alice, bob):
+            for name in ("dev", "ops"):
+                user.join(name)
+        places = [(None, None), (None, "dev"), (None, "ops"), ("bob", None), (None, "nowhere")]
+        targets = [chance.choice(places) for _ in range(300)]
+        receipts = [
+            alice.send_text(f"{number}", to, room=room) for number, (to, room) in enumerate(targets)
+        ]
+        events = until_ping(alice)
+        answers = [event for event in events if isinstance(event, Text | Notice)][:-1]
+        assert [answer.receipt for answer in answers] == receipts
+        assert [answer.room for answer in answers] == [room for _, room in targets]
+        heard = [event for event in until_ping(bob) if isinstance(event, Text)]
+        assert [(text.text, text.to, text.room) for text in heard] == [
+            (f"{number}", to, room)
+            for number, (to, room) in enumerate(targets)
+            if room != "nowhere"
+        ]

@@ -6,7 +6,9 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import islice
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -240,12 +242,28 @@ def test_what_was_read_of_one_room_is_seen_and_the_rest_comes_again(
             texts = (event.text for event in dev if isinstance(event, Text))
             assert [next(texts) for _ in range(3)] == ["0", "1", "2"]
         with come() as bob:
-            again = []
-            for event in bob:
-                again += [(event.room, event.text)] if isinstance(event, Text) else []
-                if len(again) == 4:
-                    break
+            again = next_texts(bob, 4)
             assert sorted(again, key=str) == [("dev", "2"), (None, "0"), (None, "1"), (None, "2")]
+        with come() as bob:
+            dev = bob.join("dev")
+            assert next_texts(bob, 1) == [again[-1]], "the others were seen"
+            alice.send_text("3", room="dev")
+            alice.join("dev")
+            texts = (event.text for event in dev if isinstance(event, Text))
+            assert next(texts) == "3"
+            # All has come, but the program is still at work on one of the two events.
+            reader = Thread(target=bob.read)
+            reader.start()
+            eventually(lambda: not bob._returned.get(None))
+        reader.join()
+        with come() as bob:
+            assert next_texts(bob, 1) == [("dev", "3")]
+
+
+def next_texts(room: ReconnectingRoom, count: int) -> list[tuple[str | None, str]]:
+    """The next texts, each with its room."""
+    texts = (event for event in room if isinstance(event, Text))
+    return [(text.room, text.text) for text in islice(texts, count)]
 
 
 @pytest.mark.thorough("test_coming_back.py kills a pipe that speaks in the default room")

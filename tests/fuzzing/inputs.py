@@ -62,16 +62,39 @@ _proper = st.fixed_dictionaries(
         **dict.fromkeys(("filename", "to", "reason"), texts),
         **dict.fromkeys(("size", "offset"), st.integers(0, 2**64)),
         "id": texts,
-        "nonce": st.sampled_from(["1", "2", "3", "4"]),
+        "nonce": st.sampled_from(["1", "2", "3", "4", "join", "part", "topic", "names"]),
+        "room": st.one_of(st.sampled_from(["dev", "Dev", "den"]), texts),
+        "user": texts,
+        **dict.fromkeys(("here", "seq", "count"), st.integers(0, 2**63 - 1)),
+        **dict.fromkeys(("announced", "replay", "more"), st.booleans()),
         "notice": st.sampled_from(_CODES),
     },
 )
 objects = st.one_of(
     _proper, _proper, st.dictionaries(st.one_of(st.sampled_from(_KEYS), texts), values, max_size=6)
 )
+_room_facts = st.fixed_dictionaries(
+    {},
+    optional={
+        "kind": st.sampled_from(["open", "closed", "announcements", 1]),
+        "topic": st.one_of(texts, scalars),
+        **dict.fromkeys(("here", "seq", "oldest", "read", "unread"), st.integers(-1, 2**63)),
+        "lost": st.one_of(st.lists(st.lists(st.integers(), min_size=2, max_size=2)), values),
+        "owner": scalars,
+        "users": st.lists(texts, max_size=3),
+    },
+)
+_rooms = st.dictionaries(
+    st.one_of(st.sampled_from(["lobby", "dev", "den"]), texts), _room_facts, max_size=4
+)
 welcomes = st.fixed_dictionaries(
     {},
     optional={
+        "rooms": st.one_of(_rooms, _rooms, values),
+        "refused": st.one_of(st.dictionaries(texts, st.sampled_from(_CODES), max_size=3), values),
+        "invited": st.one_of(st.lists(texts, max_size=3), values),
+        "history": st.booleans(),
+        "epoch": texts,
         "users": st.one_of(st.lists(texts, max_size=5), values),
         "limits": st.one_of(
             st.dictionaries(st.sampled_from(["max_text", "max_file", "inline"]), scalars), values
@@ -129,6 +152,7 @@ def _streams(draw: st.DrawFn, reply: bool = False) -> bytes:
         type = draw(st.sampled_from([1, 1, 2, 6, 7, 7, 7, 7, 8, 8, 9, 3, 5, 10]))
         contents = st.one_of(
             _json(welcomes) if type == 1 else st.nothing(),
+            _json(_room_facts) if type == 7 else st.nothing(),
             texts.map(lambda text: text.encode("utf-8", "surrogatepass")),
             st.binary(max_size=40),
             st.sampled_from([bytes(65_536), bytes(65_537), b"\n" * 700]),

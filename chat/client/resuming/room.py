@@ -77,8 +77,8 @@ class ReconnectingRoom(RoomHost):
         self._queue_sender = QueueSender(runtime, self._resumer)
         self._output: deque[RoomEvent] = deque()
         self._readers: EventReaders[RoomEvent] = EventReaders(runtime, self._fetch)
-        # What each reader was given last, by its room, and how many events before that count as seen.
-        self._returned: dict[str | None, RoomEvent] = {}
+        # What the tasks of each reader were given last, by its room, and how many events before that count as seen.
+        self._returned: dict[str | None, list[RoomEvent]] = {}
         self._seen = 0
         self._seen_lock = Lock()
         self._closing = runtime.event()
@@ -164,16 +164,16 @@ class ReconnectingRoom(RoomHost):
         event = read()
         if event is not None:
             with self._seen_lock:
-                self._seen += reader in self._returned  # given to another task of this reader
-                self._returned[reader] = event
+                self._returned.setdefault(reader, []).append(event)
         return event
 
     def _note_seen(self, reader: str | None) -> None:
         with self._seen_lock:
-            returned = self._returned.pop(reader, None)
-            self._seen += returned is not None
-        if not self._saw_all() and returned is not None:
-            self._resumer.saw(returned)
+            returned = self._returned.pop(reader, [])
+            self._seen += len(returned)
+        if not self._saw_all():
+            for event in returned:
+                self._resumer.saw(event)
 
     def _saw_all(self) -> bool:
         """Note that all is seen, if all that has come was given to readers, and none is at work on it."""

@@ -241,6 +241,9 @@ def test_a_room_with_very_many_users(hall: RoomHall) -> None:
     hall.hear(LOGOUT, "bob", room="Dev")
     hall.hear(LOGOUT, "alex", room="Dev")
     assert (room.here, list(room.users)) == (899, [])
+    hall.told("here", "", room="Dev", here=0)
+    hall.hear(LOGOUT, "dave", room="Dev")
+    assert room.here == 0
     assert list(hall.joined(["alice"]).users) == ["alice"], "joining again brings the names"
 
 

@@ -31,6 +31,7 @@ from chat.client.screen.text.spans import row_width, text_of
 from chat.client.screen.updates.message_updates import Alert
 from chat.client.screen.updates.model_updates import ModelUpdater
 from chat.framing import FrameReader, IncompleteFrame
+from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
 from chat.protocol.filenames import clean_filename
 from chat.sanitize import sanitize
@@ -123,7 +124,7 @@ def check_screen(data: bytes) -> None:
 
 
 def hear(stream: Stream, pieces: list[bytes], directory: Path | None = None) -> Heard:
-    """Let a client that has sent three texts read ``stream``. Raises any exception that the client must not raise."""
+    """Let a client that has sent texts and commands read ``stream``. Raises any exception that the client must not."""
     original = bool(stream.flags & LITTLE)
     fed = FedStream(*pieces)
     link = Link(fed, stream.order, PLAIN)
@@ -131,7 +132,11 @@ def hear(stream: Stream, pieces: list[bytes], directory: Path | None = None) -> 
     receipts = [
         Receipt(PLAIN.event(), MessageType.UTF8, text=nonce, nonce=nonce) for nonce in "123"
     ]
-    for receipt in receipts:
+    asked = [Command(verb, room="dev", topic=verb) for verb in ("join", "part", "topic", "names")]
+    commands = [
+        Receipt(PLAIN.event(), MessageType.UTF8, command=each, nonce=each.verb) for each in asked
+    ]
+    for receipt in (*receipts, *commands):
         in_flight.send(receipt)
     room = SessionState(OURS, in_flight, original=original)
     saver = None if directory is None else Saver(PLAIN, SaveDirectory(directory), _MAX_SAVE)
