@@ -16,7 +16,13 @@ import pytest
 from chat.client import Attachment, MessageType
 from chat.client.conversation.commands import COMMANDS, Availability, help_lines
 from chat.client.screen.input import keys
-from tests.end_to_end import screen_attention, screen_copying, screen_devices, screen_moderating
+from tests.end_to_end import (
+    screen_attention,
+    screen_copying,
+    screen_devices,
+    screen_moderating,
+    screen_rooms,
+)
 from tests.end_to_end.screen_stage import Stage, staged
 from tests.end_to_end.server_process import eventually
 
@@ -299,6 +305,15 @@ def quits(stage: Stage) -> None:
 
 
 SCENARIOS: dict[str, Scenario] = {
+    "join": screen_rooms.join,
+    "part": screen_rooms.part,
+    "rooms": screen_rooms.rooms,
+    "topic": screen_rooms.topic,
+    "invite": screen_rooms.invite,
+    "remove": screen_rooms.remove,
+    "room": screen_rooms.change,
+    "notify": screen_rooms.notify,
+    "sidebar": screen_rooms.sidebar,
     "msg": msg,
     "reply": reply,
     "me": me,
