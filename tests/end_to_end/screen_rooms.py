@@ -99,3 +99,16 @@ def sidebar(stage: Stage) -> None:
         stage.bob.wait_until(lambda rows: not any(row.startswith(">") for row in rows))
         stage.bob.command("/sidebar")
         stage.bob.wait_for(r"^>2 #loft +│")
+
+
+SCENARIOS = {
+    "join": join,
+    "part": part,
+    "rooms": rooms,
+    "topic": topic,
+    "invite": invite,
+    "remove": remove,
+    "room": change,
+    "notify": notify,
+    "sidebar": sidebar,
+}
