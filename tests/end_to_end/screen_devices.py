@@ -54,3 +54,14 @@ def devices(stage: Stage) -> None:
     finally:
         program.close()
     stage.leave()
+
+
+SCENARIOS = {
+    "again": nothing_in_doubt,
+    "drop": nothing_in_doubt,
+    "block": block,
+    "unblock": block,
+    "blocks": block,
+    "devices": devices,
+    "forget": devices,
+}

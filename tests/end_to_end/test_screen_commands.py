@@ -16,7 +16,13 @@ import pytest
 from chat.client import Attachment, MessageType
 from chat.client.conversation.commands import COMMANDS, Availability, help_lines
 from chat.client.screen.input import keys
-from tests.end_to_end import screen_attention, screen_copying, screen_devices, screen_moderating
+from tests.end_to_end import (
+    screen_attention,
+    screen_copying,
+    screen_devices,
+    screen_moderating,
+    screen_rooms,
+)
 from tests.end_to_end.screen_stage import Stage, staged
 from tests.end_to_end.server_process import eventually
 
@@ -299,14 +305,14 @@ def quits(stage: Stage) -> None:
 
 
 SCENARIOS: dict[str, Scenario] = {
+    **screen_rooms.SCENARIOS,
+    **screen_devices.SCENARIOS,
     "msg": msg,
     "reply": reply,
     "me": me,
     "file": sends("file", MessageType.FILE, "a file"),
     "image": sends("image", MessageType.IMAGE, "an image", b"\x89PNG\r\n\x1a\n"),
     "voice": sends("voice", MessageType.VOICE, "a voice message", b"OggS"),
-    "again": screen_devices.nothing_in_doubt,
-    "drop": screen_devices.nothing_in_doubt,
     "get": get,
     "transfers": transfers,
     "cancel": cancel,
@@ -331,11 +337,6 @@ SCENARIOS: dict[str, Scenario] = {
     "bell": bell,
     "mouse": mouse,
     "reconnect": reconnect,
-    "block": screen_devices.block,
-    "unblock": screen_devices.block,
-    "blocks": screen_devices.block,
-    "devices": screen_devices.devices,
-    "forget": screen_devices.devices,
     "register": screen_moderating.register,
     "passwd": screen_moderating.passwd,
     "kick": screen_moderating.kick,

@@ -131,6 +131,7 @@ class App:
             self._conversation.resumer,
             self._entered,
             state=ClientState(settings, self.tell, is_person=True),
+            room_refused=self._conversation.room_refused,
         )
         self._reconnector = Reconnector(
             self._login.connect,

@@ -85,7 +85,10 @@ class Controller:
         self._kills = KillRing()
         self._composers: dict[int, tuple[View, Composer]] = {}
         self._completer = Completer(
-            [command for command in COMMANDS if command.where & Availability.SCREEN], model.speakers
+            [command for command in COMMANDS if command.where & Availability.SCREEN],
+            model.speakers,
+            rooms=model.known_rooms,
+            missed=self._find_users,
         )
         self._submitter = Submitter(model, desk, now, lambda: renderer.scroll_to_bottom(model))
         self.reading_back = ReadingBack(model, renderer, desk.ask, lambda: self.size, now)
@@ -219,6 +222,21 @@ class Controller:
         if id(view) not in self._composers:
             self._composers[id(view)] = view, Composer(self._completer, self._kills)
         return self._composers[id(view)][1]
+
+    def _find_users(self, begun: str) -> None:
+        """Let the server find users for a name that Tab could not complete; complete it once they are known."""
+        view, composer = self._model.current, self.composer
+        draft = composer.editor.text, composer.editor.cursor
+
+        def found() -> None:
+            if view is self._model.current and draft == (
+                composer.editor.text,
+                composer.editor.cursor,
+            ):
+                composer.complete()
+                self.show_draft()
+
+        self._rooms.find_users(begun, found)
 
     def look_around(self) -> None:
         """Ask for what is missing of what is shown. Call it a few times a second."""

@@ -16,6 +16,8 @@ from chat.client.screen.model.rooms import ShownRoom
 
 # Of a room with more users, the names are not asked for.
 MAX_NAMES = 1000
+# Names that begin as a name that is to be completed.
+MAX_FOUND = 20
 
 
 class RoomQuestions:
@@ -26,6 +28,20 @@ class RoomQuestions:
         self._ask = ask
         self._tags = count(1)
         self._asked: dict[Tag, ShownRoom] = {}
+        self._finding: dict[Tag, Callable[[], object]] = {}  # called with the answer
+
+    def find_users(self, begun: str, found: Callable[[], object]) -> None:
+        """Ask for users in the room that is shown whose names begin with ``begun``; call ``found`` if there are some.
+
+        Only in a room with so many users that their names are not known.
+        """
+        room = self._model.current.room
+        if room is None or not room.is_inside or room.people.are_complete:
+            return
+        if self._model.is_online:
+            tag = self._tag()
+            self._finding[tag] = found
+            self._ask_about(room, Who(room.name, begun, limit=MAX_FOUND), tag)
 
     def look(self) -> None:
         """Ask for the names in the room that is shown, and for the kinds of rooms, as far as they are not known."""
@@ -49,6 +65,12 @@ class RoomQuestions:
         if not isinstance(event, UserList | RoomListing | Failed) or event.tag not in self._asked:
             return False
         room = self._asked.pop(event.tag)
+        found = self._finding.pop(event.tag, None)
+        if found is not None:
+            room.found = event.users if isinstance(event, UserList) else ()
+            if room.found:
+                found()
+            return True
         if isinstance(event, UserList) and room.is_inside and not event.has_more:
             room.people.reset(event.users)
         elif isinstance(event, RoomListing):
@@ -58,7 +80,10 @@ class RoomQuestions:
             )
         return True
 
-    def _ask_about(self, room: ShownRoom, request: Request) -> None:
-        tag = f"room {next(self._tags)}"
+    def _tag(self) -> Tag:
+        return f"room {next(self._tags)}"
+
+    def _ask_about(self, room: ShownRoom, request: Request, tag: Tag = None) -> None:
+        tag = tag or self._tag()
         self._asked[tag] = room
         self._ask(Asked(request, tag))

@@ -74,7 +74,7 @@ class Completer:
     """Complete commands, names and paths.
 
     ``commands`` are the commands that work here. ``names`` returns the users to complete, the most recent speaker
-    first.
+    first, ``rooms`` the rooms. ``missed`` is called with the beginning of a name that no known user has.
     """
 
     def __init__(
@@ -82,6 +82,8 @@ class Completer:
         commands: Iterable[SlashCommand],
         names: Callable[[], Iterable[str]],
         list_directory: ListDirectory = list_directory,
+        rooms: Callable[[], Iterable[str]] = tuple,
+        missed: Callable[[str], object] = lambda begun: None,
     ) -> None:
         self._commands = {command.name: command for command in commands}
         self._aliases = {
@@ -89,6 +91,9 @@ class Completer:
         }
         self._names = names
         self._list_directory = list_directory
+        self._rooms = rooms
+        self._missed = missed
+        self._begun: str | None = None  # the longest name that was looked for
 
     def complete(self, text: str, cursor: int) -> Completion | None:
         """Return what may replace the end of ``text[:cursor]``; None if nothing matches."""
@@ -96,7 +101,10 @@ class Completer:
         emoji = self._emoji(before)
         if emoji is not None:
             return emoji
+        self._begun = None
         start, candidates = self._candidates(before)
+        if not candidates and self._begun:
+            self._missed(self._begun)
         # A blank follows already.
         if text[cursor : cursor + 1].isspace():
             candidates = [candidate.removesuffix(" ") for candidate in candidates]
@@ -154,6 +162,10 @@ class Completer:
         is_first = not re.search(r"\s", rest)
         if kind in ("PATH", "FILE"):
             return self._path_argument(command, start, rest)
+        if kind == "ROOM" and is_first:
+            sign = rest[: len(rest) - len(rest.lstrip("#"))]
+            begun = fold(rest.removeprefix(sign))
+            return start, [name for name in self._rooms() if folded(name).startswith(begun)]
         if kind == "NAME" and is_first:
             return start, self._matching_names(rest, " ")
         if "TEXT" in command.arguments:
@@ -192,6 +204,7 @@ class Completer:
         return len(before), self._matching_names("", " ") if re.fullmatch(_OPENING, word) else []
 
     def _matching_names(self, begun: str, end: str) -> list[str]:
+        self._begun = begun if self._begun is None else self._begun
         begun = fold(begun)
         return [name + end for name in self._names() if folded(name).startswith(begun)]
 

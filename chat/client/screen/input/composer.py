@@ -91,6 +91,10 @@ class Composer:
         self._choice = None
         return action if action is Action.CLEAR else None
 
+    def complete(self) -> None:
+        """Complete what stands before the cursor, as Tab does."""
+        self._complete(1)
+
     def paste(self, text: str) -> None:
         """Insert ``text``, as one step of undo."""
         self._choice = None

@@ -260,7 +260,17 @@ class Model(OpenViews):
             if name is not None and name not in names:
                 names.add(name)
                 yield name
-        yield from (name for name in self.people.in_order() if name not in names)
+        room = self.current.room
+        found = () if room is None or room.people.are_complete else room.found
+        names.update(known := [name for name in self.people.in_order() if name not in names])
+        yield from known
+        yield from (name for name in found if name not in names)
+
+    def known_rooms(self) -> Iterator[str]:
+        """Return the rooms for completion: those with a view, and those that the user may join."""
+        shown = [view.room.name for view in self.rooms if view.room is not None and view.room.name]
+        yield from shown
+        yield from (name for name in self.other_rooms.values() if name not in shown)
 
 
 def _sender_of(entry: Entry) -> str | None:

@@ -26,10 +26,12 @@ class ShownRoom:
 
     ``kind`` is None while it is not known. ``here`` is how many users the server counts; None: count the ``people``.
     ``wants_names``: the server has not told who is in the room, ``wants_kind``: an owner may have changed the kind.
+    Of a room with very many users, ``found`` are users whom the server has found, for completion.
     ``notify`` says which new messages are counted, and which ring.
     """
 
     __slots__ = (
+        "found",
         "here",
         "is_owner",
         "kind",
@@ -50,6 +52,7 @@ class ShownRoom:
         self.here: int | None = None
         self.is_owner = False
         self.people = People()
+        self.found: tuple[str, ...] = ()
         self.wants_kind = self.wants_names = False
         self.notify = NotifyMode.MENTIONS
 
