@@ -320,6 +320,22 @@ def test_a_room_with_very_many_users(runtime: Runtime) -> None:
                     other.close()
 
 
+def test_a_default_room_with_very_many_users(runtime: Runtime) -> None:
+    with running_server("--announce-up-to=2", "--default-room=hall") as server:
+        address = address_of(server)
+        others = [connect(address, f"b{number}", runtime=runtime) for number in range(3)]
+        with connect(address, "alice", runtime=runtime, rooms=()) as alice:
+            welcome = welcome_of(alice)
+            assert (welcome.default_room, welcome.here, welcome.users) == ("hall", 4, ())
+            assert (alice.here, alice.users) == (4, [])
+            assert [*alice.names("b")] == ["b0", "b1", "b2"]
+            for other in others:
+                other.close()
+            while alice.here != 1:
+                alice.read()
+            assert [room.here for room in alice.list_rooms()] == [1]
+
+
 def test_a_guest_who_comes_back_with_the_token_is_in_the_rooms(
     runtime: Runtime, address: str
 ) -> None:

@@ -80,11 +80,12 @@ class RoomFacts(Struct):
 class Welcome(Struct):
     """The login has succeeded: the first event of a connection. ``username`` is this user as the server writes it.
 
-    An original server sends neither the list of users nor its name. ``registered`` and ``moderators`` are the users in
-    ``users`` whose name is their account, and those who may moderate; empty if the server does not tell. ``history`` is
-    None if the server keeps no messages. ``mailbox`` says the same of the private messages of a registered user.
-    ``account``: the user's name is their account. ``device`` tells whether the device of the login counts; None if the
-    server knows no devices. ``search``: the server finds messages.
+    ``users`` is empty if the server tells only how many they are, as ``here``. An original server sends neither the
+    list of users nor its name. ``registered`` and ``moderators`` are the users in ``users`` whose name is their
+    account, and those who may moderate; empty if the server does not tell. ``history`` is None if the server keeps
+    no messages. ``mailbox`` says the same of the private messages of a registered user. ``account``: the user's
+    name is their account. ``device`` tells whether the device of the login counts; None if the server knows no
+    devices. ``search``: the server finds messages.
 
     ``rooms`` are the rooms that this user is in, beside the default room. ``refused`` are those of the login that the
     user can't be in, each with a code of ``notices.NoticeCode``. ``invited`` are those that the user is invited to, or

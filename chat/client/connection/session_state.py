@@ -23,7 +23,7 @@ from chat.client.connection.in_flight import InFlight
 from chat.client.connection.receipts import Receipt, Status
 from chat.client.connection.session.known_rooms import KnownRooms
 from chat.client.connection.session.room_frames import ROOM_NOTICES, RoomFrames
-from chat.client.connection.session.welcome import read_welcome, tells_users
+from chat.client.connection.session.welcome import read_welcome
 from chat.protocol.descriptor import ATTACHMENTS, MessageType
 from chat.protocol.errors import HeaderError
 from chat.protocol.filenames import clean_filename
@@ -163,14 +163,12 @@ class SessionState:
         self._announced = True
         self.username = name
         welcome = Welcome(name, timestamp, (name,), limits=self.limits)
-        is_listed = True
         if content and not self._original:
             welcome = read_welcome(content, welcome)
-            is_listed = welcome.here is None or tells_users(content)
         elif self._original:
             none = NoticeCode.NO_SUCH_ROOM.value
             welcome = replace(welcome, refused=tuple((room, none) for room in self._wanted))
-        self._note_rooms(welcome, is_listed=is_listed)
+        self._note_rooms(welcome)
         self.registered = self.users.keys() & welcome.registered
         self.moderators = self.users.keys() & welcome.moderators
         self.server, self.session = welcome.server, welcome.session
@@ -178,13 +176,12 @@ class SessionState:
         self.can_search = welcome.search
         return welcome
 
-    def _note_rooms(self, welcome: Welcome, *, is_listed: bool) -> None:
+    def _note_rooms(self, welcome: Welcome) -> None:
         lobby = self.rooms.default
-        if is_listed:
-            for user in welcome.users:
-                self.rooms.see(lobby, user)
-        else:
+        if not welcome.users:
             lobby.count(welcome.here or 0)
+        for user in welcome.users:
+            self.rooms.see(lobby, user)
         lobby.change_topic(welcome.topic)
         lobby.history = welcome.history
         self.rooms.default_name = welcome.default_room

@@ -111,11 +111,21 @@ def test_a_default_room_of_another_name_with_too_many_users_to_name() -> None:
         "Hi",
         ["den"],
     )
+    assert welcome.users == ()
     lobby = hall.room.rooms.default
     assert (lobby.here, lobby.topic, list(lobby.users)) == (2000, "Hi", [])
     hall.hear(UTF8, "bob", b"hi")
     hall.hear(LOGIN, "carol")
     assert (lobby.here, list(lobby.users)) == (2001, [])
+
+
+def test_a_default_room_of_a_server_that_keeps_no_messages() -> None:
+    welcome = Hall().welcome(default_room="hall", here=2000)
+    assert isinstance(welcome, Welcome)
+    assert (welcome.default_room, welcome.here, welcome.users) == ("hall", 2000, ())
+    welcome = Hall().welcome(default_room="hall", users=["alice", "bob"])
+    assert isinstance(welcome, Welcome)
+    assert (welcome.here, welcome.users) == (None, ("alice", "bob"))
 
 
 def test_messages_belong_to_their_room(hall: RoomHall) -> None:

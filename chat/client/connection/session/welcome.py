@@ -17,7 +17,8 @@ _MAX_REFUSED = 1000  # names of rooms, and invitations
 def read_welcome(content: bytes, bare: Welcome) -> Welcome:
     """Add the fields of a welcome to ``bare``. A value of a wrong type counts as missing.
 
-    The default room has no ``kind``, whatever its name is.
+    The default room has no ``kind``, whatever its name is. If it has very many users, their number is told in place of
+    their names.
 
     Raises HeaderError if the content is no JSON object.
     """
@@ -32,11 +33,15 @@ def read_welcome(content: bytes, bare: Welcome) -> Welcome:
     if limits.get("resume") is True:
         known["resume"] = True
     rooms = _rooms_of(fields)
-    default = next((name for name, facts in rooms.items() if "kind" not in facts), None)
+    default = _string(fields.get("default_room")) or next(
+        (name for name, facts in rooms.items() if "kind" not in facts), None
+    )
     lobby = rooms.pop(default, {}) if default is not None else {}
+    here = _integer(fields.get("here", lobby.get("here")))
+    tells_names = here is None or isinstance(fields.get("users"), list)
     return replace(
         bare,
-        users=_strings(fields.get("users")) or bare.users,
+        users=(_strings(fields.get("users")) or bare.users) if tells_names else (),
         server=_string(fields.get("server")),
         session=_string(fields.get("session")),
         limits=replace(bare.limits, **known),
@@ -55,14 +60,9 @@ def read_welcome(content: bytes, bare: Welcome) -> Welcome:
         refused=_read_refused(fields.get("refused")),
         invited=_strings(fields.get("invited"))[:_MAX_REFUSED],
         topic=_string(lobby.get("topic")),
-        here=_integer(lobby.get("here")),
+        here=here,
         default_room=default,
     )
-
-
-def tells_users(content: bytes) -> bool:
-    """Return whether the welcome has the names of the users in the default room."""
-    return isinstance(parse_json_object(content).get("users"), list)
 
 
 def read_room(name: str | None, content: bytes, history: RoomHistory | None) -> RoomFacts:
