@@ -13,7 +13,7 @@ from chat.client.frontends.pasting import PASTE_LINES
 from chat.client.screen.draw.layout import Renderer, Size, input_width
 from chat.client.screen.input.completion import Completer
 from chat.client.screen.input.composer import Composer
-from chat.client.screen.input.decoder import Input, Paste
+from chat.client.screen.input.decoder import Click, Input, Paste
 from chat.client.screen.input.keys import Action, KeyContext, action_of, help_lines, view_number
 from chat.client.screen.input.kill_ring import KillRing
 from chat.client.screen.input.own_keys import OwnKeys
@@ -125,6 +125,8 @@ class Controller:
         elif isinstance(key, Paste):
             self._model.leaves_if_cleared = False
             self._paste(key)
+        elif isinstance(key, Click):
+            self._click(key)
         elif (meant := self.own_keys.meant(key, self._key_context)) is not None:
             draft_only = self._press(meant)
         self.show_draft()
@@ -268,7 +270,7 @@ class Controller:
     def _press_in_bare_view(self, key: Input) -> bool:
         """Scroll the bare view, or end it. Return False for a key that has an effect on the whole screen, too."""
         action = None
-        if not isinstance(key, Paste):
+        if isinstance(key, str):
             meant = self.own_keys.meant(key, KeyContext.TYPING)
             if meant is None:
                 return True  # the user has bound the key to nothing
@@ -312,6 +314,17 @@ class Controller:
             composer.paste(text.rstrip("\n") if lines == 1 else text)
         else:
             self.ask(PasteQuestion(text, composer.paste))
+
+    def _click(self, click: Click) -> None:
+        """Show the view whose row in the sidebar was clicked, unless a question waits for its answer."""
+        if isinstance(self._asker, YesOrNo):
+            return
+        view = self._renderer.clicked_view(self._model, click.column, click.row, self.size)
+        if view is None:
+            return
+        if isinstance(self._asker, _Over):
+            self._askers.pop()
+        self._model.show(view)
 
     def _act(self, action: Action | None, key: str) -> None:
         if action is Action.CLEAR and self._model.leaves_if_cleared:

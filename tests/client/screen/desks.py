@@ -41,7 +41,8 @@ class Desk:
         self.delayed: list[Callable[[], object]] = []
         self.own_keys = own_keys or OwnKeys()
         self.local = LocalCommands(self.model, self, lambda: NINE, log_path=log_path)
-        self.controller = Controller(self.model, Renderer(), self, lambda: NINE, self.own_keys)
+        self.renderer = Renderer(self.own_keys)
+        self.controller = Controller(self.model, self.renderer, self, lambda: NINE, self.own_keys)
         self.local.controller = self.controller
         self.controller.size = Size(60, 12)
         self._intake = ModelUpdater(self.model)
@@ -93,7 +94,7 @@ class Desk:
 
     def rows(self) -> list[Row]:
         """Return the rows of the screen with their styles."""
-        return Renderer(self.own_keys).render(self.model, self.controller.size).rows
+        return self.renderer.render(self.model, self.controller.size).rows
 
     # The interface that the controller, the commands and the frontend use
 

@@ -11,6 +11,8 @@ from chat.client.connection.events import EnteredRoom, LeftRoom, RoomChanged, Ro
 from chat.client.conversation.requests import FetchEarlier, ListFiles, Say, SendFile, Who
 from chat.client.conversation.room_requests import JoinRoom, ListRooms, PartRoom, SetTopic
 from chat.client.conversation.ui_events import Asked, Done, Failed, RoomListing, UserList
+from chat.client.screen.draw.layout import Size
+from chat.client.screen.input.decoder import Click
 from chat.client.screen.model.rooms import Membership
 from tests.client.screen.desks import NINE, Desk
 
@@ -178,6 +180,35 @@ def test_the_kind_of_a_room_is_asked_for_when_an_owner_has_changed_the_room(desk
     desk.take(listing)
     assert desk.model.sign_of_view(desk.model.views[2]) == "="
     assert desk.model.sign_of_view(desk.model.views[1]) == "#"
+
+
+def test_a_click_in_the_list_shows_the_view(desk: Desk) -> None:
+    desk.controller.size = Size(80, 7)
+    desk.screen()
+    for row, shown in ((3, "den"), (2, "dev"), (1, None)):
+        desk.controller.press(Click(5, row))
+        assert desk.model.current.room_name == shown
+    for column, row in ((5, 0), (40, 2), (5, 5), (5, 6)):
+        desk.controller.press(Click(column, row))
+        assert desk.model.current is desk.model.default
+    # The last row leads to the views that have none, and on to the first ones.
+    desk.take(EnteredRoom(RoomFacts("attic"), NINE))
+    desk.screen()
+    assert desk.screen()[4].startswith("… 2 more")
+    desk.controller.press(Click(0, 4))
+    assert [row[:12].rstrip() for row in desk.screen()[1:4]] == [" 3 #den", " 4 #ops", " 5 #attic"]
+    desk.controller.press(Click(0, 3))
+    assert desk.model.current.room_name == "attic"
+
+
+def test_a_click_answers_no_question(desk: Desk) -> None:
+    desk.controller.size = Size(80, 12)
+    desk.screen()
+    desk.paste("\n".join("abcdefghij"))
+    assert desk.controller.is_asking
+    desk.controller.press(Click(5, 2))
+    assert desk.controller.is_asking
+    assert desk.model.current is desk.model.default
 
 
 def test_the_answer_to_a_question_of_the_screen_is_shown_nowhere(desk: Desk) -> None:

@@ -32,6 +32,7 @@ from chat.client.screen.input.own_keys import USUAL_KEYS, OwnKeys
 from chat.client.screen.markup.code_colours import CodeColours
 from chat.client.screen.model.model import Model
 from chat.client.screen.model.rooms import Membership
+from chat.client.screen.model.views import View
 from chat.client.screen.text.cells import cells, elide
 from chat.client.screen.text.input_rows import lay_out
 from chat.client.screen.text.spans import Row, Span, fill_row, row_width, text_of
@@ -112,6 +113,18 @@ class Renderer:
         row, column = written.cursor
         height = len(written.rows)
         return Screen(rows, Cursor(len(rows) - height + row, column), height, title=window)
+
+    def clicked_view(self, model: Model, column: int, row: int, size: Size) -> View | None:
+        """Return the view whose row in the sidebar has this cell. A click on its last row turns to the next page."""
+        title, status = _bars(model, size, self._keys)
+        height = max(0, size.rows - len(title) - len(status) - len(_input(model, size).rows))
+        row -= len(title)
+        if column >= sidebar_width(model, size.columns) or not 0 <= row < height:
+            return None
+        view = self._sidebar.view_at(row)
+        if view is None and row == height - 1:
+            self._sidebar.turn(model, height)
+        return view if view in model.views else None
 
     def input(self, model: Model, size: Size) -> InputPane:
         """Return the input alone, as ``render`` puts it at the bottom of a screen of at least one cell."""

@@ -72,7 +72,7 @@ class Sidebar:
         return [[*fill_row(row, width - 1, SIDEBAR), Span("│", DIM)] for row in rows]
 
     def view_at(self, row: int) -> View | None:
-        """Return the view in this row of the last drawing, from 0; None if the row has none."""
+        """Return the view in this row of the last drawing, from 0; None if the row has none, or it was closed since."""
         return self._shown[row] if 0 <= row < len(self._shown) else None
 
     def turn(self, model: Model, height: int) -> None:

@@ -67,7 +67,14 @@ class Paste(Struct):
     typed: str = field(default="", compare=False, repr=False)
 
 
-Input = str | Paste
+class Click(Struct):
+    """Say that the left button of the mouse was pressed in a cell, counted from 0."""
+
+    column: int
+    row: int
+
+
+Input = str | Paste | Click
 
 
 class Decoder:
@@ -249,7 +256,9 @@ class Decoder:
         if parameters.startswith("?") and final == "c":
             self._hear(f"[{parameters}{final}")
         if parameters.startswith("<"):
-            return _shown(key_codes.sgr_mouse(parameters[1:], final))
+            cell = key_codes.clicked_cell(parameters[1:], final)
+            key = key_codes.sgr_mouse(parameters[1:], final)
+            return _shown(key) if cell is None else [Click(*cell)]
         return _shown(key_codes.csi_key(parameters, final, held))
 
     def _feed_string(self, character: str) -> list[Input]:

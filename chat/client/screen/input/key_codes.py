@@ -84,6 +84,8 @@ _CURSES = {
     "kxIN": "<focus-in>",
     "kxOUT": "<focus-out>",
 }
+# Button 0 without modifiers; coordinates count from 1.
+_LEFT_BUTTON = re.compile(r"0;([1-9]\d{0,3});([1-9]\d{0,3})")
 _CURSES_FUNCTION_KEY = re.compile(r"KEY_F\((\d+)\)")
 # Keys of terminfo's extensions: kUP5 is Ctrl-Up.
 _CURSES_MODIFIED = re.compile(r"k(UP|DN|LFT|RIT|HOM|END|PRV|NXT|DC|IC)([2-8])")
@@ -214,6 +216,14 @@ def sgr_mouse(parameters: str, final: str) -> str | None:
     """Return the key of a mouse event in SGR form (xterm): of the wheel only."""
     button = parameters.partition(";")[0]
     return wheel(int(button)) if final == "M" and button.isdecimal() else None
+
+
+def clicked_cell(parameters: str, final: str) -> tuple[int, int] | None:
+    """Return the column and the row, from 0, of a mouse event in SGR form (xterm) that presses the left button."""
+    match = _LEFT_BUTTON.fullmatch(parameters)
+    if match is None or final != "M":
+        return None
+    return int(match[1]) - 1, int(match[2]) - 1
 
 
 def wheel(button: int) -> str | None:

@@ -36,6 +36,9 @@ from chat.client.state.places import MAILBOX, LogKey, log_of
 MAX_VIEWS_OPENED = 9
 
 
+_ALL = NotifyMode.ALL
+
+
 class Alert(NamedTuple):
     """Point to a message that rings: it mentions the user, it is private, or the user hears of all in its room."""
 
@@ -74,16 +77,19 @@ class MessageUpdater:
         if event.replay:
             self._append_earlier(self._earlier_text(event, sender), event.room)
             return None
-        own, to, text = event.own, event.to, event.text
-        view = model.view_with(None if to is None else to if own else sender, event.room)
+        own, to, text, room = event.own, event.to, event.text, event.room
+        if to is None and room is None:  # a fast path
+            view, people = model.default, model.default_room.people
+        else:
+            view = model.view_with(None if to is None else to if own else sender, room)
+            people = (view.room or model.default_room).people
         # An original server does not tell who was there before: users are found as they speak.
-        people = (view.room or model.default_room).people
         if sender not in people.names:
             people.add(sender)
         model.attention.presence.spoke(sender, event.timestamp)
         if own:
             model.is_unconfirmed = False
-        mentions = not own and model.attention.hear(event.timestamp, sender, text, to, event.room)
+        mentions = not own and model.attention.hear(event.timestamp, sender, text, to, room)
         said = Said(
             event.timestamp,
             sender,
@@ -96,7 +102,9 @@ class MessageUpdater:
             waits=event.waiting,
         )
         view.append(said, is_new=not own)
-        return _alert(view, said)
+        if said.calls or (view.room is not None and view.room.notify is _ALL):
+            return _alert(view, said)
+        return None
 
     def _earlier_text(self, event: Text, sender: str) -> Said:
         words = REMOVED if event.purged else event.text
@@ -250,4 +258,4 @@ def _alert(view: View, entry: Said | Shared) -> Alert | None:
     mode = NotifyMode.MENTIONS if view.room is None else view.room.notify
     if entry.own or mode is NotifyMode.NONE:
         return None
-    return Alert(view, entry) if entry.calls or mode is NotifyMode.ALL else None
+    return Alert(view, entry) if entry.calls or mode is _ALL else None

@@ -11,6 +11,7 @@ from chat.client.screen.input.decoder import (
     PASTE_END,
     PASTE_PAUSE,
     SEQUENCE_PAUSE,
+    Click,
     Decoder,
     Input,
     Paste,
@@ -186,7 +187,7 @@ UNKNOWN = [
     b"\x1b[57441;5u",  # a modifier alone
     b"\x1b[1114112u",
     b"\x1b[999999999999u",
-    b"\x1b[<0;5;5M",  # a click
+    b"\x1b[<0;5;5m",  # the end of a click
     b"\x1b[<64;5;5m",
     b"\x1b[<;M",
     b"\x1b[M !!",
@@ -299,6 +300,12 @@ def test_what_cannot_be_in_a_sequence_ends_it(after: str) -> None:
     assert decoded(b"\x1b[1;", after.encode()) == decoded(after.encode())
 
 
+def test_a_click_tells_its_cell() -> None:
+    assert decoded(b"\x1b[<0;1;1M\x1b[<0;80;24M") == [Click(0, 0), Click(79, 23)]
+    # Let go, other buttons, with Ctrl, and no place.
+    assert decoded(b"\x1b[<0;5;5m\x1b[<1;5;5M\x1b[<2;5;5M\x1b[<16;5;5M\x1b[<0;0;5M\x1b[<0;5M") == []
+
+
 @pytest.mark.parametrize(
     ("sent", "key"),
     [
@@ -383,7 +390,7 @@ def test_nothing_that_comes_is_too_much(values: list[str | int]) -> None:
     decoder = Decoder(CURSES.__getitem__)
     for value in [*values, *PASTE_END, ESC]:
         for key in decoder.feed(value):
-            assert isinstance(key, Paste) or len(key) == 1 or split_keys(key) == [key]
+            assert isinstance(key, Paste | Click) or len(key) == 1 or split_keys(key) == [key]
     decoder.flush()
     decoder.end_paste()
     assert decoder.feed("x") == ["x"]

@@ -55,8 +55,8 @@ def typist() -> Typist:
 
 def pasted(seen: list[Input]) -> str:
     """Return the text that would be in the draft, if no part of it was a command."""
-    assert all(isinstance(each, Paste) or len(each) == 1 for each in seen), seen
-    return "".join(each.text if isinstance(each, Paste) else each for each in seen)
+    assert all(isinstance(each, Paste) or len(str(each)) == 1 for each in seen), seen
+    return "".join(each.text if isinstance(each, Paste) else str(each) for each in seen)
 
 
 class TestPasting:
