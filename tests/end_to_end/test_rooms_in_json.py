@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chat.client import connect
 from tests.end_to_end.client_process import ClientProcess, run_client
-from tests.end_to_end.server_process import ServerProcess
+from tests.end_to_end.server_process import ServerProcess, running_server
 from tests.end_to_end.test_json_client import lines, outcomes, told
 
 
@@ -137,3 +139,46 @@ def test_what_others_hear_of_a_room(address: str, home: Path) -> None:
         ("text", "alone", "dev"),
         ("left", "bob", None),
     ]
+
+
+def test_the_names_in_a_room_with_very_many_users_come_by_page(home: Path) -> None:
+    with running_server("--announce-up-to=2") as server, ExitStack() as stack:
+        address = "{}:{}".format(*server.address)
+        for name in ("carl", "cora", "dave"):
+            stack.enter_context(connect(address, name, rooms=())).join("dev")
+        done = run_client(
+            address,
+            "bob",
+            "--json",
+            "--room=dev",
+            said=lines(
+                {"type": "who", "id": 1},
+                {"type": "who", "room": "dev", "id": 2},
+                {"type": "names", "room": "dev", "limit": 2, "id": 3},
+                {"type": "names", "room": "dev", "limit": 2, "after": "carl", "id": 4},
+                {"type": "names", "room": "dev", "prefix": "CO", "id": 5},
+                {"type": "names", "room": "dev", "prefix": "x", "id": 6},
+            ),
+            directory=home,
+        )
+        objects = told(done.stdout)
+        answers = {each["id"]: each for each in objects if "id" in each}
+        everyone = ["bob", "carl", "cora", "dave"]
+        assert answers[1]["users"] == answers[2]["users"] == everyone
+        assert [answers[number]["here"] for number in (1, 2)] == [4, 4]
+        assert [answers[3]["users"], answers[3]["more"]] == [["bob", "carl"], True]
+        assert [answers[4]["users"], answers[4].get("more")] == [["cora", "dave"], None]
+        assert [answers[5]["users"], answers[6]["users"]] == [["cora"], []]
+        listed = run_client(
+            address,
+            "bob",
+            "--commands",
+            "--room=dev",
+            said="/who\n/who c\n/who x\n",
+            directory=home,
+        )
+        assert [line.partition("-- ")[2] for line in listed.stdout.splitlines()[-3:]] == [
+            "4 in the room: bob, carl, cora, dave",
+            "in the room, with c: carl, cora",
+            "nobody in the room has a name that begins with x",
+        ]

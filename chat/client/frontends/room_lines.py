@@ -15,7 +15,7 @@ from chat.client.connection.events import (
 from chat.client.conversation.ui_events import RoomListing
 from chat.client.frontends.wording import some_names
 from chat.protocol.commands import RoomKind
-from chat.protocol.notices import LeaveReason
+from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.sanitize import lines_of, sanitize
 
 # Before the name of a room. No name begins with it, so no name can be taken for a room.
@@ -23,6 +23,15 @@ SIGN = "#"
 _KINDS = {
     RoomKind.CLOSED.value: " (closed)",
     RoomKind.ANNOUNCEMENTS.value: " (for announcements)",
+}
+
+
+# Why the user is not in a room any more, also after a login.
+_REASONS = {
+    LeaveReason.REMOVED.value: ": an owner removed you, or the room is gone",
+    NoticeCode.NO_SUCH_ROOM.value: ": the room is gone",
+    NoticeCode.NOT_INVITED.value: ": it is closed, and you are not invited",
+    NoticeCode.TOO_MANY_ROOMS.value: ": you are in too many rooms",
 }
 
 
@@ -55,11 +64,12 @@ def elsewhere_words(event: EnteredRoom | LeftRoom) -> str:
 
 def left_line(event: LeftRoom) -> str:
     """Return a line about a room that the user is not in any more."""
+    if event.reason == LeaveReason.PARTED.value:
+        return f"you have left the room{elsewhere_words(event)}"
+    why = _REASONS.get(event.reason or "", "")
     if event.sentence is not None:
-        return f"you are not in the room any more: {sanitize(event.sentence)}"
-    if event.reason == LeaveReason.REMOVED.value:
-        return "you are not in the room any more: an owner removed you, or the room is gone"
-    return f"you have left the room{elsewhere_words(event)}"
+        why = f": {sanitize(event.sentence)}"
+    return f"you are not in the room any more{why}"
 
 
 def topic_changed_line(event: TopicChanged) -> str:

@@ -261,6 +261,8 @@ def mention_lines(mentions: Sequence[Mention]) -> list[str]:
 
 def _mention_line(mention: Mention) -> str:
     to = "" if mention.to is None else f" -> {sanitize(mention.to)}"
+    if mention.room is not None:
+        to = f" in {sanitize(mention.room)}"
     first, *further = lines_of(mention.text)
     more = " …" if further else ""
     when = f"{local_date(mention.moment)} {clock_time(mention.moment)}"
