@@ -92,6 +92,18 @@ def test_a_class_name_names_one_class() -> None:
     assert not outdated, f"these names have one class, and need no exception: {outdated}"
 
 
+def test_a_named_tuple_has_no_other_base() -> None:
+    """Python 3.10, the oldest that we support, refuses to make such a class, and no checker of types tells."""
+    found = [
+        f"{module}: {node.name}"
+        for module in MODULES
+        for node in ast.walk(tree_of(module))
+        if isinstance(node, ast.ClassDef) and len(node.bases) > 1
+        if "NamedTuple" in map(ast.unparse, node.bases)
+    ]
+    assert not found
+
+
 def test_the_walk_finds_the_files() -> None:
     assert Path(__file__) in set(TESTS.rglob("*.py"))
     assert {"chat", "chat.client", "chat.server.sessions"} <= PACKAGES

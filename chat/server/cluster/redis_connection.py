@@ -125,6 +125,8 @@ class Dialer:
     def __init__(self, url: EngineUrl, timeout: float) -> None:
         self.url = url
         self._timeout = timeout
+        # Made once: to read the certificate authorities of a system takes 20 ms.
+        self._context: gevent.ssl.SSLContext | None = None
 
     def dial(self) -> EngineConnection:
         """Return an open connection. Raises EngineAway."""
@@ -167,8 +169,10 @@ class Dialer:
         self, address: Address, user: str | None, password_file: Path | None
     ) -> EngineConnection:
         password = _read_password(password_file)
+        if self.url.is_encrypted and self._context is None:
+            self._context = _make_context(self.url.ca_file)
         connection: Connection = _GeventConnection(
-            self.url,
+            self._context,
             host=address.host,
             port=address.port,
             username=user if password is not None else None,
@@ -187,32 +191,35 @@ class Dialer:
 
 
 class _GeventConnection(Connection):
-    """A connection of redis-py over a socket of gevent, encrypted if ``url`` says so."""
+    """A connection of redis-py over a socket of gevent, encrypted if there is a ``context``."""
 
-    def __init__(self, url: EngineUrl, **options: Any) -> None:
-        self._url = url
+    def __init__(self, context: gevent.ssl.SSLContext | None, **options: Any) -> None:
+        self._context = context
         super().__init__(**options)  # type: ignore[no-untyped-call]  # of redis-py
 
     def _connect(self) -> gevent.socket.socket:
         sock = gevent.socket.create_connection((self.host, self.port), self.socket_connect_timeout)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._url.is_encrypted:
-                sock = self._encrypt(sock)
+            if self._context is not None:
+                sock = self._context.wrap_socket(sock, server_hostname=self.host)
             sock.settimeout(self.socket_timeout)
         except BaseException:
             sock.close()
             raise
         return sock
 
-    def _encrypt(self, sock: gevent.socket.socket) -> gevent.socket.socket:
-        context = gevent.ssl.SSLContext(gevent.ssl.PROTOCOL_TLS_CLIENT)
-        ca_file = self._url.ca_file
-        try:
-            context.load_verify_locations(ca_file) if ca_file else context.load_default_certs()
-        except OSError as error:
-            raise EngineAway(f"cannot read certificates in {str(ca_file)!r}: {error}") from error
-        return context.wrap_socket(sock, server_hostname=self.host)
+
+def _make_context(ca_file: Path | None) -> gevent.ssl.SSLContext:
+    context = gevent.ssl.SSLContext(gevent.ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if ca_file is not None:
+            context.load_verify_locations(ca_file)
+        else:
+            context.load_default_certs()
+    except OSError as error:
+        raise EngineAway(f"cannot read certificates in {str(ca_file)!r}: {error}") from error
+    return context
 
 
 def _read_password(path: Path | None) -> str | None:

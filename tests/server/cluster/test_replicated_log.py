@@ -161,6 +161,16 @@ class TestReading:
         ]
         assert standings(server) == [Standing.FOLLOWING]
 
+    def test_a_subscription_that_is_silent(self, servers: TestCluster) -> None:
+        server = servers.start("a", limits=faster(answer=0.3))
+        until(lambda: server.log.standing is Standing.FOLLOWING)
+        _, subscription, _ = server.proxy.links  # behind that of the lease
+        subscription.hold()
+        server.say(b"found in the log itself")
+        until(lambda: (Standing.AWAY, "the engine is silent") in server.told)
+        until(lambda: server.log.standing is Standing.FOLLOWING)
+        assert servers.faults() == []
+
     def test_an_entry_of_another_version_ends_it(self, servers: TestCluster) -> None:
         server, later = servers.start("a"), ByHand(servers.engine, f"{PREFIX}:entries")
         later.take_lease()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 from chat.protocol.commands import Has
 from chat.protocol.descriptor import MessageType
@@ -25,7 +25,7 @@ _KINDS_OF_TYPES = {
 PURGED = ""
 
 
-class FoldedRow(NamedTuple, Generic[Sender]):
+class FoldedRow(Generic[Sender]):
     """Hold consecutive messages from number ``first`` on, for a search.
 
     ``texts`` are folded, with NUL between them; those of attachments are their file names. ``senders`` has a name key,
@@ -33,10 +33,14 @@ class FoldedRow(NamedTuple, Generic[Sender]):
     byte for each message: see ``KINDS``.
     """
 
-    first: int
-    texts: bytes
-    senders: Sequence[Sender]
-    kinds: bytes
+    __slots__ = ("first", "kinds", "senders", "texts")
+
+    # A generic NamedTuple is possible only since Python 3.11.
+    def __init__(self, first: int, texts: bytes, senders: Sequence[Sender], kinds: bytes) -> None:
+        self.first = first
+        self.texts = texts
+        self.senders: Sequence[Sender] = senders
+        self.kinds = kinds
 
     def matching(
         self, words: Sequence[bytes], sender: Sender | None, kind: int | None
