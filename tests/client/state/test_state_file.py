@@ -344,6 +344,15 @@ def test_a_file_of_the_version_before_is_converted(tmp_path: Path) -> None:
         assert path.read_bytes().startswith(b'{"chat-client-state":2,')
 
 
+def test_a_short_file_of_the_version_before_takes_records_of_this_one(tmp_path: Path) -> None:
+    path = tmp_path / "bob"
+    path.write_bytes(b"".join(BEFORE_ROOMS.splitlines(keepends=True)[:2]))
+    memory = open_given(path, BOB).memory
+    memory.keep(line("n3", room="Dev"))
+    memory.close()
+    assert open_given(path, BOB).memory.lines()[-1] == line("n3", room="Dev")
+
+
 @pytest.mark.parametrize("record", [b'{"add":[1]}', b'{"uploads":1}', b'{"add":[["n"]]}'])
 def test_a_damaged_file_of_the_version_before(record: bytes) -> None:
     with pytest.raises(DamagedState):
