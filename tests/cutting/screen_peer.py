@@ -142,7 +142,9 @@ class ScreenPeer:
                     continue
                 if item.kind is Kind.MESSAGE:
                     line.fate = Fate.ANSWERED
-                    if item.body in known:
+                    # While history is suspended, other clients cannot come back, and a crash takes what they missed.
+                    line.has_number = item.body in known
+                    if line.has_number:
                         line.epoch, (line.seq, *_) = known[item.body]
                 elif line.fate is not Fate.ANSWERED:
                     line.fate = Fate.PERHAPS if item.kind is Kind.PERHAPS else Fate.REFUSED

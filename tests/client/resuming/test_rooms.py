@@ -25,6 +25,7 @@ from chat.client.resuming.resumption import Ask, Resumption
 from chat.client.resuming.wishes import CatchUpWishes
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.client.state.finding import open_given, owner_of
+from chat.client.state.kept_rooms import MAX_ROOMS
 from chat.client.state.memory import Memory
 from chat.client.state.places import ROOM, LogPlace, room_log
 from chat.client.state.unanswered_line import FirstSending
@@ -251,7 +252,8 @@ def test_a_room_whose_facts_were_not_known_yet_is_left_without_a_word() -> None:
         assert DEV not in resumption.logs
 
 
-def test_a_page_of_a_room_that_was_left_is_not_shown() -> None:
+@pytest.mark.parametrize("code", ["done", "not-in-room"])
+def test_a_page_of_a_room_that_was_left_is_not_shown(code: str) -> None:
     resumption = entering()
     room = RoomFacts("Dev", history=RoomHistory("e", last=3))
     resumption.take(EnteredRoom(room, NINE, Receipt(GEVENT.event(), MessageType.UTF8)))
@@ -262,7 +264,17 @@ def test_a_page_of_a_room_that_was_left_is_not_shown() -> None:
     assert resumption.take(left) == [CatchUpEnded(DEV, 0, False, "Dev"), left]
     again: list[Event] = [EnteredRoom(room, NINE, Receipt(GEVENT.event(), MessageType.UTF8))]
     assert resumption.take(again[0]) == again
-    assert resumption.take(done(ask)) == []
+    assert resumption.take(done(ask, code)) == []
+
+
+def test_a_server_that_names_rooms_without_end() -> None:
+    resumption = entering()
+    for number in range(1000):
+        receipt = Receipt(GEVENT.event(), MessageType.UTF8)
+        room = facts(f"room{number}")
+        assert resumption.take(EnteredRoom(room, NINE, receipt)) == [EnteredRoom(room, NINE)]
+    assert len(resumption.rooms) == MAX_ROOMS
+    assert resumption.take(said(1, "room999")) == [said(1, "room999")]
 
 
 def test_rooms_take_turns() -> None:

@@ -314,42 +314,6 @@ def test_a_full_disk_loses_no_change(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert open_given(tmp_path / "bob", BOB).memory.lines() == [line("n1"), line("n2")]
 
 
-# Written by the client of the version before, which knew no rooms.
-BEFORE_ROOMS = (
-    b'{"chat-client-state":1,"server":"chat.example:8080","user":"bob","device":"dddddddddddddddddddddddddddddddd"}\n'
-    b'{"places":{"lobby":["e",7,"2026-11-29T05:00:00.000000Z"]},"add":[["n1","hi",null,"2026-11-29T05:00:00.123456+00:00"],'
-    b'["n2","you","eve","2026-11-29T05:00:00.123456+00:00"]],"sent":[["device",["e",7,"2026-11-29T05:00:00.000000Z"],["n1"]]],'
-    b'"perhaps":["n2"],"accounts":{"eve":"a"},"uploads":[["u1","/tmp/a",8,null,3,1000000000000000000]]}\n'
-    b'{"places":{"private":["e",3,null]},"drop":["n2"]}\n'
-    b'{"add":[["torn'
-)
-
-
-def test_a_file_of_the_version_before_is_converted(tmp_path: Path) -> None:
-    path = tmp_path / "bob"
-    path.write_bytes(BEFORE_ROOMS)
-    for _ in range(2):  # the second time it is a file of this version
-        opened = open_given(path, BOB)
-        memory = opened.memory
-        assert opened.warning is None
-        assert memory.device == "d" * 32
-        assert memory.place(ROOM) == LogPlace("e", 7, "2026-11-29T05:00:00.000000Z")
-        assert memory.place(MAILBOX) == LogPlace("e", 3)
-        first = FirstSending(LogPlace("e", 7, "2026-11-29T05:00:00.000000Z"), "device")
-        assert memory.lines() == [UnansweredLine("n1", "hi", None, NOW, first)]
-        assert memory.uploads() == [PendingUpload("u1", "/tmp/a", 8, None, 3, 10**18)]
-        assert memory.account("eve") == "a"
-        assert memory.rooms == ()
-        memory.close()
-        assert path.read_bytes().startswith(b'{"chat-client-state":2,')
-
-
-@pytest.mark.parametrize("record", [b'{"add":[1]}', b'{"uploads":1}', b'{"add":[["n"]]}'])
-def test_a_damaged_file_of_the_version_before(record: bytes) -> None:
-    with pytest.raises(DamagedState):
-        parse_whole(BEFORE_ROOMS[: BEFORE_ROOMS.index(b"\n") + 1] + record + b"\n")
-
-
 def test_what_is_remembered_of_rooms_is_bounded(tmp_path: Path) -> None:
     """A hostile server names rooms without end, and a user types without end."""
     memory = open_given(tmp_path / "bob", BOB).memory
