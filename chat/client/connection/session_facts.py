@@ -53,12 +53,12 @@ class SessionFacts:
     @property
     def registered(self) -> list[str]:
         """The users in the room whose name is their account. Empty if the server does not tell."""
-        return [name for name in self._room.users if name in self._room.registered]
+        return [name for name in self.users if name in self._room.registered]
 
     @property
     def moderators(self) -> list[str]:
         """The users in the room who may moderate. Empty if the server does not tell."""
-        return [name for name in self._room.users if name in self._room.moderators]
+        return [name for name in self.users if name in self._room.moderators]
 
     @property
     def server(self) -> str | None:

@@ -66,6 +66,7 @@ from chat.client.frontends.plain_lines import (
     transfer_lines,
 )
 from chat.client.frontends.plain_rooms import PlainRooms, failed_in
+from chat.client.frontends.room_lines import crowd_words
 from chat.client.frontends.wording import (
     ACTION,
     DISCONNECTED,
@@ -227,7 +228,7 @@ class PlainFrontend:
         self._username = event.username
         self._trouble = ""
         others = [sanitize(user) for user in event.users if user != event.username]
-        company = f", with {', '.join(others)}" if others else ""
+        company = f", with {', '.join(others)}" if others else crowd_words(event.here)
         first = line_at(
             event.timestamp, f"you are in the room as {sanitize(event.username)}{company}"
         )

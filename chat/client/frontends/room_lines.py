@@ -44,12 +44,13 @@ def entered_lines(facts: RoomFacts, username: str) -> list[str]:
     """Return lines about a room that the user ``username`` is in from now on: the other users, and the topic."""
     kind = _KINDS.get(facts.kind or "", "")
     others = [name for name in facts.users if name != username]
-    if others:
-        company = f", with {some_names(others)}"
-    else:
-        is_alone = facts.here is None or facts.here <= 1
-        company = "" if is_alone else f", one of {facts.here} users"
+    company = f", with {some_names(others)}" if others else crowd_words(facts.here)
     return [f"you are in the room{kind}{company}", *topic_lines(facts.topic)]
+
+
+def crowd_words(here: int | None) -> str:
+    """Return how many users are in a room whose users are not named, to follow "you are in the room"."""
+    return "" if here is None or here <= 1 else f", one of {here} users"
 
 
 def topic_lines(topic: str | None) -> list[str]:

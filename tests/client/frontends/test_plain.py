@@ -131,6 +131,10 @@ def photo(**values: object) -> Attachment:
         ),
         (Welcome("bob", NINE), ["<21:04:05> -- you are in the room as bob"]),
         (
+            Welcome("bob", NINE, here=2000),
+            ["<21:04:05> -- you are in the room as bob, one of 2000 users"],
+        ),
+        (
             Announced(photo(), transfer(TransferState.OFFERED)),
             ["<21:04:05> -- alice sent an image: cat.png (1.5 KiB), number 3, /get 3 saves it"],
         ),

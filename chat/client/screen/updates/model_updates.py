@@ -34,6 +34,7 @@ from chat.client.conversation.ui_events import (
     UserFound,
     UserList,
 )
+from chat.client.frontends.room_lines import crowd_words
 from chat.client.frontends.wording import (
     DISCONNECTED,
     block_line,
@@ -179,7 +180,7 @@ class ModelUpdater:
         if self._lost_at is None:
             kept = (kept_line(event.history),) if event.history is not None else ()
             others = [name for name in event.users if name != event.username]
-            company = f", with {some_names(others)}" if others else ""
+            company = f", with {some_names(others)}" if others else crowd_words(event.here)
             line = f"you are in the room as {event.username}{company}"
         else:
             line = f"back in the room as {event.username} after {_duration(now - self._lost_at)}"
