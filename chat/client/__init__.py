@@ -19,6 +19,7 @@ Deprecated names still work, and warn: ``Fate`` is now ``Status``, ``Stranger`` 
 import warnings
 from typing import Any
 
+from chat.client.answers.listings import ListedRoom
 from chat.client.connection.connection import Connection
 from chat.client.connection.events import (
     Attachment,
@@ -106,6 +107,7 @@ __all__ = [
     "Limits",
     "LineFound",
     "LineRestored",
+    "ListedRoom",
     "LoginRefused",
     "MessagePage",
     "MessageType",
