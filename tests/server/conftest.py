@@ -48,6 +48,7 @@ def eager_index(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(looking, "REST", 0)
     monkeypatch.setattr(indexer, "LINGER", 0)
     monkeypatch.setattr(indexer, "SHARE", 1)
+    monkeypatch.setattr(indexer, "STEP", 1)
 
 
 @pytest.fixture

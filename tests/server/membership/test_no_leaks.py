@@ -12,7 +12,8 @@ import json
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from tests.server.server_in_test import TestServer, open_chat_server
 
 pytestmark = pytest.mark.usefixtures("cheap_hashes", "eager_index")
 
+Start = Callable[..., AbstractContextManager[TestServer]]
 REGISTERED, GUESTS = ("alice", "bob", "carol"), ("gil", "gus")
 SECRET = re.compile(rb"secret(\d+)x")
 TOPIC = re.compile(rb"topic(\d+)x")
@@ -113,7 +115,7 @@ class Visits:
             self.change: 1,
             self.set_topic: 2,
             self.take_over: 1,
-            self.make_again: 0.3,
+            self.make_again: 0.6,
             self.use_the_lookalike: 1,
         }
         for _ in range(steps):
@@ -247,15 +249,15 @@ class Visits:
 
     def make_again(self, visitor: Visitor) -> None:
         """The operator removes the room, and its former owner makes it again."""
-        alice, database = self.here.get("alice"), self.server.parts.database
+        alice = self.here.get("alice")
         if alice is None:
             return
-        assert database is not None
-        database.run(lambda stored: write_rooms(stored, RoomChanges({"den": None}), -1))
-        self.server.parts.rooms.maker.look()
-        alice.do("join", room="den")
-        alice.do("room", room="den", kind="closed")
+        make_again(self.server, alice)
         self.model.make_again()
+        if self.rng.random() < 0.5:
+            # All messages are those of this room, and not those of the former one.
+            alice.do("room", room="den", history="all")
+            self.model.shows_all = True
 
     # What users try
 
@@ -351,7 +353,7 @@ class Visits:
             assert visitor.code("room", room="den", kind="open") in ("not-allowed", "not-in-room")
             return
         model = self.model
-        if self.rng.random() < 0.2:
+        if self.rng.random() < 0.4:
             model.shows_all = not model.shows_all
             history = "all" if model.shows_all else "invited"
             visitor.do("room", room="den", history=history)
@@ -361,6 +363,30 @@ class Visits:
             model.opened, model.shows_all = len(model.log), False
         model.note_topic(self.here)
         visitor.do("room", room="den", kind="closed" if model.is_closed else "open")
+
+
+def make_again(server: TestServer, owner: Visitor) -> None:
+    """Remove the room as the operator does, and let ``owner`` make it again."""
+    assert server.parts.database is not None
+    server.parts.database.run(lambda stored: write_rooms(stored, RoomChanges({"den": None}), -1))
+    server.parts.rooms.maker.look()
+    owner.do("join", room="den")
+    owner.do("room", room="den", kind="closed")
+
+
+def test_an_invitation_to_a_room_ends_with_the_room(start: Start) -> None:
+    with start() as server:
+        alice, gil = register(server, "alice"), come(server, "gil")
+        alice.do("join", room="den")
+        alice.do("invite", room="den", target="gil")
+        make_again(server, alice)
+        gil.do("register", password=PASSWORD)
+        assert gil.code("join", room="den") == "not-invited"
+        gil.hear()
+    with start() as server:
+        gil = come(server, "gil", password=PASSWORD)
+        assert "invited" not in gil.welcome
+        assert gil.code("join", room="den") == "not-invited"
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -28,6 +28,9 @@ SHARE = 0.1
 # Seconds between a message and its indexing. Searches look through what is not indexed yet, so there is no hurry, and a
 # transaction for many messages costs each of them less.
 LINGER = 2.0
+# Messages of a log that are indexed together, at least. Nearly all that a few messages cost is for their log, and there
+# may be thousands of rooms with a message now and then. A search looks through so few messages within a moment.
+STEP = 64
 # Seconds until the next try, after the index could not be changed.
 RETRY = 30.0
 
@@ -56,7 +59,9 @@ class Indexer:
         self._upkeep = IndexUpkeep(directory, self._note_discarded)
         self._is_open = False
         # How many messages of each log are not indexed yet; some may be counted twice. ``_taken``: on their way now.
+        # ``_due``: the logs with enough of them.
         self._behind: dict[LogName, int] = {}
+        self._due: dict[LogName, None] = {}
         self._taken: dict[LogName, int] = {}
         self._is_working = False
         self._has_expired = self._has_failed = False
@@ -97,17 +102,17 @@ class Indexer:
 
     @property
     def is_idle(self) -> bool:
-        """Whether the index has all that it can have."""
+        """Whether the index has all that it can have, but for the last few messages of each log."""
         return not self._has_work and not self._is_working
 
     # What the history tells; none of these waits, except for purges
 
     def note_written(self, runs: Sequence[PackedRun]) -> None:
         """Note that the history file has ``runs``."""
-        behind = self._behind
         for run in runs:
-            behind[run.log] = behind.get(run.log, 0) + run.facts.messages
-        self._wake.set()
+            self._note_behind(run.log, run.facts.messages)
+        if self._due:
+            self._wake.set()
 
     def note_removed(self) -> None:
         """Note that old messages were removed from the history file."""
@@ -156,7 +161,7 @@ class Indexer:
 
     @property
     def _has_work(self) -> bool:
-        return bool(self._behind) or self._has_expired or not self._is_open
+        return bool(self._due) or self._has_expired or not self._is_open
 
     def _work(self) -> float:
         """Do a part of the work; return how many seconds to rest then."""
@@ -183,7 +188,7 @@ class Indexer:
     def _do_some(self) -> float:
         """Do a part of the work; return its cost in seconds of a core. Raises HistoryFault."""
         if not self._is_open:
-            self._behind = {}
+            self._behind, self._due = {}, {}
             self._is_open = True
             try:
                 found, cost = self._call(self._upkeep.open)
@@ -201,8 +206,8 @@ class Indexer:
 
     def _add_some(self) -> float:
         # Messages that are written from now on may come too late for this part of the work.
-        taken = self._taken = self._behind
-        self._behind = {}
+        taken = self._taken = {name: self._behind.pop(name) for name in self._due}
+        self._due = {}
         try:
             added, cost = self._call(self._upkeep.add_some, taken)
         except BaseException:
@@ -217,7 +222,12 @@ class Indexer:
 
     def _count(self, messages: Mapping[LogName, int]) -> None:
         for name, count in messages.items():
-            self._behind[name] = self._behind.get(name, 0) + count
+            self._note_behind(name, count)
+
+    def _note_behind(self, name: LogName, messages: int) -> None:
+        behind = self._behind[name] = self._behind.get(name, 0) + messages
+        if behind >= STEP:
+            self._due[name] = None
 
     def _call(self, function: Callable[..., Result], *arguments: object) -> tuple[Result, float]:
         return run_in(self._pool, _measured, function, *arguments)

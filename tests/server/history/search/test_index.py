@@ -19,7 +19,7 @@ from chat.server.history.search.resting import RestingWorker
 from chat.server.history.stored import DEFAULT_ROOM
 from tests.server.disk import Disk
 from tests.server.fakes import FakeClock, wait_until
-from tests.server.history.search.searched import SearchedHistory
+from tests.server.history.search.searched import LOGS, SearchedHistory
 
 
 @pytest.fixture
@@ -87,6 +87,28 @@ def test_an_index_that_vanishes_is_made_anew(
     # This search, too, may be the one that finds the damage.
     searched.is_indexed()
     assert indexed(searched.directory) == 3
+
+
+def test_a_few_messages_of_a_log_wait_for_more(
+    searched: SearchedHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexer, "STEP", 3)
+    searched.is_indexed()
+    for number in (1, 2):
+        searched.say(DEFAULT_ROOM, "one")
+        searched.is_indexed()
+        assert searched.indexer.status().messages == number
+    assert searched.check(DEFAULT_ROOM, "one") == [2, 1]
+    searched.say(DEFAULT_ROOM, "one")
+    searched.is_indexed()
+    assert (indexed(searched.directory), searched.indexer.status().messages) == (3, 0)
+    searched.close()
+    searched.open()
+    searched.is_indexed()
+    searched.say(LOGS[1], "one")
+    searched.is_indexed()
+    assert searched.indexer.status().messages == 1
+    assert searched.check(LOGS[1], "one") == [1]
 
 
 @pytest.mark.parametrize("is_moved", [False, True])
