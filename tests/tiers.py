@@ -17,6 +17,8 @@ from hypothesis import HealthCheck, settings
 FEATURES = {
     "start, log in and talk": "test_plain_client.py::test_two_people_talk",
     "the screen": "test_screen_talk.py::test_three_people_talk",
+    "rooms in lines": "test_rooms_in_lines.py::test_a_pipe_talks_in_its_first_room_and_hears_all",
+    "rooms in JSON": "test_rooms_in_json.py::test_what_others_hear_of_a_room",
     "rooms on the screen": "test_screen_rooms.py::test_a_day_in_two_rooms",
     "resizing": "test_screen_resize.py::test_resizing_while_messages_flow",
     "pasting": "test_screen_pastes.py::test_a_short_one_is_a_draft",

@@ -30,6 +30,7 @@ class Stage:
         self._options = options
         self._environment = environment
         self._screen: PyteScreen | None = None
+        self._tidied = 0
 
     @property
     def bob(self) -> PyteScreen:
@@ -40,6 +41,7 @@ class Stage:
                 environment=self._environment,
             )
             self._screen.wait_for("you are in the room as bob")
+            self._screen.press("<ctrl-u>")  # a draft of the client before, which was killed
         return self._screen
 
     def tidy(self) -> None:
@@ -48,11 +50,14 @@ class Stage:
         if screen.process.poll() is not None:
             self.leave()
             return
-        screen.press("<ctrl-g>", "<ctrl-end>", "<alt-1>", "<ctrl-c>", "tidy")
+        # Another word each time: a new client may begin with the last one, as a draft of the client before.
+        self._tidied += 1
+        word = f"tidy{self._tidied}"
+        screen.press("<ctrl-g>", "<ctrl-end>", "<alt-1>", "<ctrl-c>", word)
         try:
             # The status line lists the views, and nothing else.
             rows = screen.wait_until(
-                lambda rows: rows[-1] == "tidy" and re.fullmatch(r" \[1 room\][^│]*", rows[-2])
+                lambda rows: rows[-1] == word and re.fullmatch(r" \[1 room\][^│]*", rows[-2])
             )
         except AssertionError:
             self.leave()
