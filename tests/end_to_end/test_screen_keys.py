@@ -360,6 +360,8 @@ SCENARIOS: dict[tuple[KeyContext, Action], Scenario] = {
     (KeyContext.LOG, Action.SEARCH): asks_what_to_search,
     (KeyContext.VIEWS, Action.VIEW): shows_a_view,
     (KeyContext.VIEWS, Action.NEXT_UNREAD): shows_what_is_new,
+    (KeyContext.VIEWS, Action.VIEW_ABOVE): shows_what_is_new,  # of two, each is above the other
+    (KeyContext.VIEWS, Action.VIEW_BELOW): shows_what_is_new,
     (KeyContext.VIEWS, Action.SWITCH): opens_the_switcher,
     (KeyContext.VIEWS, Action.BARE): shows_the_log_alone,
     (KeyContext.VIEWS, Action.SAY_AGAIN): finds_no_line_to_decide_about,

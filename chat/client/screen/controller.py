@@ -350,7 +350,9 @@ class Controller:
         self._submitter.carry_out(self.composer.commit(shown_line))
 
     def _open_switcher(self) -> None:
-        self.ask(SwitchQuestion(Switcher(self._model.destinations()), self._go))
+        question = SwitchQuestion(Switcher(self._model.destinations()), self._go)
+        self._rooms.find_rooms(lambda: question.switcher.renew(self._model.destinations()))
+        self.ask(question)
 
     def _go(self, destination: Destination) -> None:
         if destination.is_room:

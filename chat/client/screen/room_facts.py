@@ -16,6 +16,8 @@ from chat.client.screen.model.rooms import ShownRoom
 
 # Of a room with more users, the names are not asked for.
 MAX_NAMES = 1000
+# Rooms that are listed where the user looks for one.
+MAX_ROOMS = 500
 # Names that begin as a name that is to be completed.
 MAX_FOUND = 20
 
@@ -27,7 +29,7 @@ class RoomQuestions:
         self._model = model
         self._ask = ask
         self._tags = count(1)
-        self._asked: dict[Tag, ShownRoom] = {}
+        self._asked: dict[Tag, ShownRoom | None] = {}
         self._finding: dict[Tag, Callable[[], object]] = {}  # called with the answer
 
     def find_users(self, begun: str, found: Callable[[], object]) -> None:
@@ -42,6 +44,13 @@ class RoomQuestions:
             tag = self._tag()
             self._finding[tag] = found
             self._ask_about(room, Who(room.name, begun, limit=MAX_FOUND), tag)
+
+    def find_rooms(self, found: Callable[[], object]) -> None:
+        """Ask which rooms there are, and call ``found`` once they are known."""
+        if self._model.is_online:
+            tag = self._tag()
+            self._finding[tag] = found
+            self._ask_about(None, ListRooms(limit=MAX_ROOMS), tag)
 
     def look(self) -> None:
         """Ask for the names in the room that is shown, and for the kinds of rooms, as far as they are not known."""
@@ -66,24 +75,23 @@ class RoomQuestions:
             return False
         room = self._asked.pop(event.tag)
         found = self._finding.pop(event.tag, None)
-        if found is not None:
+        if isinstance(event, RoomListing):
+            self._model.know_rooms(event.rooms)
+        if room is None:
+            if found is not None:
+                found()
+        elif found is not None:
             room.found = event.users if isinstance(event, UserList) else ()
             if room.found:
                 found()
-            return True
-        if isinstance(event, UserList) and room.is_inside and not event.has_more:
+        elif isinstance(event, UserList) and room.is_inside and not event.has_more:
             room.people.reset(event.users)
-        elif isinstance(event, RoomListing):
-            # The first name that begins with a name is this name.
-            room.kind = next(
-                (each.kind for each in event.rooms if each.name == room.name), room.kind
-            )
         return True
 
     def _tag(self) -> Tag:
         return f"room {next(self._tags)}"
 
-    def _ask_about(self, room: ShownRoom, request: Request, tag: Tag = None) -> None:
+    def _ask_about(self, room: ShownRoom | None, request: Request, tag: Tag = None) -> None:
         tag = tag or self._tag()
         self._asked[tag] = room
         self._ask(Asked(request, tag))

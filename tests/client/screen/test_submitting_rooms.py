@@ -124,6 +124,20 @@ def test_the_switcher_enters_rooms_that_are_known(desk: Desk) -> None:
     assert desk.model.current.room_name == "attic"
 
 
+def test_the_switcher_asks_which_rooms_there_are(desk: Desk) -> None:
+    desk.type("<alt-k>at")
+    (asked,) = desk.asked
+    assert isinstance(asked.request, ListRooms)
+    assert "attic" not in "".join(desk.screen())
+    rooms = (ListedRoom("attic"), ListedRoom("dev", "closed", is_joined=True))
+    desk.take(RoomListing(asked.request, rooms, tag=asked.tag))
+    assert "> " in desk.screen()[-3]
+    assert "attic  not joined" in desk.screen()[-3]
+    assert desk.model.sign_of_view(desk.model.views[1]) == "="
+    desk.type("<enter>")
+    assert JoinRoom("attic") in requests(desk)
+
+
 def test_the_names_of_a_room_are_asked_for_when_it_is_looked_at(desk: Desk) -> None:
     rooms = (RoomFacts("dev", here=2), RoomFacts("den", here=5000))
     desk.take(Welcome("bob", NINE, ("bob",), rooms=rooms))

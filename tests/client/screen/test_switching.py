@@ -8,6 +8,7 @@ from itertools import takewhile
 import pytest
 
 from chat.client.connection.events import Welcome
+from chat.client.conversation.room_requests import ListRooms
 from chat.client.program.settings import Table
 from chat.client.screen.draw.layout import Size
 from chat.client.screen.draw.switcher_rows import switcher_rows
@@ -46,7 +47,7 @@ def test_letters_lead_to_a_user_without_a_view(desk: Desk) -> None:
     desk.type("<enter>")
     assert where(desk) == "carol"
     assert listed(desk) == []
-    assert desk.asked == []
+    assert [type(asked.request) for asked in desk.asked] == [ListRooms]
 
 
 def test_views_come_first_with_their_unread_messages(desk: Desk) -> None:

@@ -156,12 +156,12 @@ def test_the_topic_stands_below_the_title(bench: Bench) -> None:
     ("reason", "words"),
     [
         ("parted", "you have left the room on another device"),
-        (None, "you are not in the room any more"),
         ("removed", "you are not in the room any more: an owner removed you, or the room is gone"),
     ],
 )
 def test_a_room_that_is_left_stays_readable(bench: Bench, reason: str | None, words: str) -> None:
-    bench.take(said("hello", "dev"), LeftRoom("dev", NINE, reason))
+    # The second event tells nothing new: a login finds, too, that the user is out.
+    bench.take(said("hello", "dev"), LeftRoom("dev", NINE, reason), LeftRoom("dev", NINE))
     dev = room(bench, "dev")
     assert bench.lines(dev) == [
         "[alice]: hello",
@@ -240,11 +240,3 @@ def test_the_marks_of_a_login_tell_what_is_new_in_a_room(bench: Bench) -> None:
     assert room(bench, "dev").badge == (1, 0)
     bench.model.show(room(bench, "dev"))
     assert [(mark.seq, mark.room) for mark in marks.take_new()] == [(6, "dev")]
-
-
-def test_a_default_room_whose_users_are_only_counted() -> None:
-    bench = Bench()
-    bench.take(Welcome("bob", NINE, here=2000))
-    assert "-- you are in the room as bob, one of 2000 users" in bench.lines()
-    people = bench.model.default_room.people
-    assert (people.are_complete, bench.model.default_room.here) == (False, 2000)

@@ -7,11 +7,12 @@ The model knows no terminal and no clock: moments are arguments. ``intake`` puts
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
+from chat.client.answers.listings import ListedRoom
 from chat.client.attention.attention import Attention
 from chat.client.attention.highlights import Highlights
 from chat.client.attention.names import folded
@@ -25,7 +26,7 @@ from chat.client.screen.model.switcher import Destination, Switcher
 from chat.client.screen.model.views import Draft, View
 from chat.client.screen.text.spans import Row
 from chat.client.screen.text.styles import DIM, ERROR
-from chat.client.state.places import LogKey
+from chat.client.state.places import LogKey, room_log
 from chat.protocol.descriptor import MessageType
 
 # Pictures that are kept. An older picture is dropped; its line stays.
@@ -265,6 +266,15 @@ class Model(OpenViews):
         names.update(known := [name for name in self.people.in_order() if name not in names])
         yield from known
         yield from (name for name in found if name not in names)
+
+    def know_rooms(self, rooms: Iterable[ListedRoom]) -> None:
+        """Take what a list of the server tells about rooms."""
+        for listed in rooms:
+            view = self.find_room(listed.name)
+            if view is None:
+                self.other_rooms[room_log(listed.name)] = listed.name
+            elif view.room is not None and view.room.name is not None:
+                view.room.kind = listed.kind
 
     def known_rooms(self) -> Iterator[str]:
         """Return the rooms for completion: those with a view, and those that the user may join."""

@@ -39,6 +39,15 @@ class Switcher:
         self.found = list(destinations)
         self.number = 0
 
+    def renew(self, destinations: Sequence[Destination]) -> None:
+        """Take other places, because more are known; the chosen one stays chosen."""
+        chosen = self.chosen
+        self._all = self._fitting = [(folded(each.name), each) for each in destinations]
+        self._letters = ""
+        self.find(self.text)
+        if chosen in self.found:
+            self.number = self.found.index(chosen)
+
     @property
     def chosen(self) -> Destination | None:
         """Return the chosen place; None if no place fits."""

@@ -120,6 +120,8 @@ class RoomUpdater:
         view = self._model.room_view(event.room)
         if view is None or view.room is None or view is self._model.default:
             return
+        if view.room.membership is Membership.OUTSIDE:
+            return  # a login has found it out
         self._lose(view, event.timestamp, left_line(event))
 
     def _lose(self, view: View, moment: datetime, line: str) -> None:
@@ -166,15 +168,9 @@ class RoomUpdater:
             view.append(entry)
 
     def _listed(self, event: RoomListing, now: datetime) -> None:
-        model = self._model
-        for room in event.rooms:
-            view = model.find_room(room.name)
-            if view is not None and view.room is not None and view.room.name is not None:
-                view.room.kind = room.kind
-            elif not room.is_joined:
-                model.other_rooms[room_log(room.name)] = room.name
-        model.command_of(event.tag)
-        model.remark(now, *room_list_lines(event))
+        self._model.know_rooms(event.rooms)
+        self._model.command_of(event.tag)
+        self._model.remark(now, *room_list_lines(event))
 
     def _counted(self, event: HereCount, now: datetime) -> None:
         view = self._model.room_view(event.room)
