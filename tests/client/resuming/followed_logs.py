@@ -45,7 +45,8 @@ class FollowedLogs:
                 self.found.add(event.line.nonce)
             elif isinstance(event, LeftRoom):
                 log = room_log(event.room)
-                assert log in (*self.next, *self._rooms), f"{event}: of what room?"
+                is_known = log in (*self.next, *self._rooms) or event.receipt is not None
+                assert is_known, f"{event}: of what room?"
                 self.next.pop(log, None)
                 self._known.pop(log, None)
             elif isinstance(event, EnteredRoom):

@@ -177,14 +177,15 @@ class LateServer:
         book = self.books[room_log(name)]
         if command.verb == Verb.PART.value:
             is_in, book.has_user = book.has_user, False
-            self._answer(wire, nonce, "done" if is_in else "not-in-room")
             if is_in:
-                wire.down[-1] = LeftRoom(name, self._now, "parted")
+                wire.deliver((nonce, LeftRoom(name, self._now, "parted")))
+            else:
+                self._answer(wire, nonce, "not-in-room")
         elif not self._may_enter(book):
             self._answer(wire, nonce, "not-invited" if book.exists else "no-such-room")
         else:
             self._let_in(book)
-            wire.down.append((nonce, EnteredRoom(self._facts(name), self._now)))
+            wire.deliver((nonce, EnteredRoom(self._facts(name), self._now)))
 
     def _may_enter(self, book: Book) -> bool:
         return book.exists and (book.is_open or book.has_user)
@@ -200,8 +201,8 @@ class LateServer:
 
     def _tell(self, event: Event) -> None:
         for wire in self._wires:
-            if wire.has_joined and not wire.is_cut:
-                wire.down.append(event)
+            if wire.has_joined:
+                wire.deliver(event)
 
     # Trouble
 
@@ -260,7 +261,7 @@ class LateServer:
             else:
                 refused.append((name, "not-invited" if book.exists else "no-such-room"))
         facts = {log: book.facts(self._epoch) for log, book in self.books.items()}
-        wire.down.append(
+        wire.deliver(
             Welcome(
                 "bob",
                 self._now,
@@ -291,8 +292,8 @@ class LateServer:
         book.entries.append(entry)
         self.said[nonce] = self.said.get(nonce, 0) + 1
         for wire in self._wires if book.has_user else ():
-            if wire.has_joined and not wire.is_cut:
-                wire.down.append((nonce, _shown(log, entry)))
+            if wire.has_joined:
+                wire.deliver((nonce, _shown(log, entry)))
 
     def _recall(self, wire: Wire, nonce: str, command: Command) -> None:
         query = command.query
@@ -302,7 +303,7 @@ class LateServer:
         if not book.has_user:
             found = _own(book, query) if query.nonces and book.exists else []
             for entry in found:
-                wire.down.append(_shown(log, entry, answers=nonce))
+                wire.deliver(_shown(log, entry, answers=nonce))
             self._answer(wire, nonce, "done" if found else "not-in-room")
             return
         there = next((entry for entry in book.entries if entry.seq == after), None)
@@ -320,7 +321,7 @@ class LateServer:
         if len(found) > limit and not query.nonces:
             last = page[-1].seq
         for entry in page if not query.nonces else found:
-            wire.down.append(_shown(log, entry, answers=nonce))
+            wire.deliver(_shown(log, entry, answers=nonce))
         lost = (
             []
             if query.nonces
@@ -338,7 +339,7 @@ class LateServer:
         more: bool = False,
         lost: tuple[tuple[int, int], ...] = (),
     ) -> None:
-        wire.down.append((nonce, Notice(code, "", self._now, more=more, lost=lost)))
+        wire.deliver((nonce, Notice(code, "", self._now, more=more, lost=lost)))
 
 
 def _own(book: Book, query: HistoryQuery) -> list[Entry]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple, TypeAlias
 
-from chat.client.connection.events import EnteredRoom, Event, Notice, Text
+from chat.client.connection.events import EnteredRoom, Event, LeftRoom, Notice, Text
 from chat.client.connection.in_flight import InFlight
 from chat.client.connection.receipts import Receipt, Status
 from chat.client.errors import ConnectionLost
@@ -22,7 +22,7 @@ class Said(NamedTuple):
     room: str | None
 
 
-Answer: TypeAlias = Text | Notice | EnteredRoom
+Answer: TypeAlias = Text | Notice | EnteredRoom | LeftRoom
 
 
 class Wire:
@@ -61,6 +61,11 @@ class Wire:
         if self.dies_after is not None:
             raise self.dies_after
         return receipt
+
+    def deliver(self, event: Event | tuple[str, Answer]) -> None:
+        """Send an event to the client, or the answer to a nonce; nothing follows what a cut has lost."""
+        if not self.is_cut:
+            self.down.append(event)
 
     def receive(self) -> Event:
         """Return the next event, and settle the receipt that it answers."""

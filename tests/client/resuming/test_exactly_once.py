@@ -276,14 +276,15 @@ class Run:
             said = self.server.said.get(nonce, 0)
             statuses = self.outcomes.get(nonce, set())
             assert said <= 1, f"{text} was said {said} times"
-            if Status.REFUSED in statuses:
-                assert said == 0, f"{text} was refused, and said"
-            elif Status.ACCEPTED in statuses:
+            if Status.ACCEPTED in statuses:
                 assert said == 1, f"{text} was answered, and said {said} times"
                 # Marked too if the client was killed before it had written the answer down, and nobody knows any more.
             elif Status.LOST in statuses:
                 is_found = nonce in self.follower.found and said == 1
                 assert nonce in marked or is_found, f"{text} may have been said, and is not marked"
+            elif Status.REFUSED in statuses:
+                # Killed before it had written that down, the client says it again, and is refused or not.
+                assert said == 0, f"{text} was refused, and said"
             else:
                 assert statuses == set(), f"{text}: {statuses}"
                 assert said == 0, f"{text} was said, and nobody knows"
