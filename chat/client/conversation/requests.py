@@ -314,7 +314,7 @@ class SaveLog(Struct):
 
 
 class FollowLog(_Switch):
-    """Start or stop appending the room's log to a file. None shows whether it is on, and the file."""
+    """Start or stop appending the logs of the rooms to a file. None shows whether it is on, and the file."""
 
 
 class SetBell(_Switch):

@@ -173,7 +173,8 @@ class LocalCommands:
             path: str | Path = "the log"
             try:
                 path = self._log_path or default_path(self._model.address)
-                self._log = LogFile(self._model.default, path)
+                model = self._model
+                self._log = LogFile(model.default, path, lambda: model.rooms)
             except OSError as problem:
                 raise RequestError(f"{path} can't be written: {explain(problem)}") from None
             self._remark(f"the log is written to {path} from now on")

@@ -40,20 +40,30 @@ def save(entries: Iterable[Entry], path: Path, pause: Callable[[], object]) -> i
 
 
 class LogFile:
-    """Append new entries of ``view`` to the file at ``path``. Raises OSError.
+    """Append new entries of ``view`` to the file at ``path``, and those of the views that ``others`` returns.
+
+    Raises OSError.
 
     A file that was moved away or removed (by logrotate, or by the user) is made anew at its path. A file that was
     truncated goes on at its beginning, because every write appends.
     """
 
-    def __init__(self, view: View, path: Path) -> None:
+    def __init__(
+        self, view: View, path: Path, others: Callable[[], Iterable[View]] = tuple
+    ) -> None:
         self.path = path
-        self._follower = Follower(view)
+        self._others = others
+        # By the id of the view, which the follower keeps.
+        self._followers = {id(each): Follower(each) for each in (view, *others())}
         self._file: TextIO = self._open()
 
     def write_new(self) -> bool:
-        """Append the next 50 entries that are new, and return whether there are more. Raises OSError."""
-        lines = self._follower.new_lines(AT_ONCE)
+        """Append the next 50 entries of each view that are new, and return whether there are more. Raises OSError."""
+        for view in self._others():
+            if id(view) not in self._followers:
+                self._followers[id(view)] = Follower(view, from_first=True)
+        followers = [*self._followers.values()]
+        lines = [line for each in followers for line in each.new_lines(AT_ONCE)]
         if lines:
             # One system call for each write, and an idle room writes nothing.
             if self._is_elsewhere():
@@ -61,7 +71,7 @@ class LogFile:
                 file.close()
             self._file.write("".join(f"{line}\n" for line in lines))
             self._file.flush()
-        return self._follower.has_more
+        return any(each.has_more for each in followers)
 
     def _open(self) -> TextIO:
         make_private_directory(self.path.parent)

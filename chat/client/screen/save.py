@@ -16,7 +16,9 @@ from chat.client.screen.text.spans import text_of
 from chat.local_time import clock_time
 from chat.sanitize import sanitize
 
-FURTHER_LINE = " " * 20 + "| "
+# A date and a time, each with a blank behind it.
+_STAMP_CELLS = 20
+FURTHER_LINE = " " * _STAMP_CELLS + "| "
 
 
 def saved_lines(entries: Iterable[Entry]) -> Iterator[str]:
@@ -26,11 +28,14 @@ def saved_lines(entries: Iterable[Entry]) -> Iterator[str]:
 
 
 class Follower:
-    """Return the new lines in the log of ``view``, each time it is asked."""
+    """Return the new lines in the log of ``view``, each time it is asked.
 
-    def __init__(self, view: View) -> None:
+    ``from_first``: all entries are new. The lines of a room with a name begin with it, after their time.
+    """
+
+    def __init__(self, view: View, *, from_first: bool = False) -> None:
         self._view = view
-        self._next = view.end
+        self._next = view.first if from_first else view.end
         self._steps = self._steps_of_last()
 
     @property
@@ -54,7 +59,8 @@ class Follower:
         for number in range(start, self._next):
             lines += _entry(view[number])
         self._steps = self._steps_of_last()
-        return lines
+        name = view.room_name
+        return lines if name is None else [_of_room(line, name) for line in lines]
 
     def _steps_of_last(self) -> int:
         """Return how many joins and leaves are in the last entry that was returned."""
@@ -75,6 +81,13 @@ def _entry(entry: Entry) -> list[str]:
 def _step(step: Step) -> str:
     what = "joined" if step.joined else f"left{leave_reason(step.reason)}"
     return f"{_stamp(step.moment)} -- {sanitize(step.name)} {what}"
+
+
+def _of_room(line: str, name: str) -> str:
+    """Return a line with the name of its room; a further line of an entry stays as it is."""
+    if line.startswith(FURTHER_LINE):
+        return line
+    return f"{line[:_STAMP_CELLS]}#{sanitize(name)} {line[_STAMP_CELLS:]}"
 
 
 def _stamp(moment: datetime) -> str:

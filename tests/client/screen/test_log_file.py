@@ -7,6 +7,7 @@ import pytest
 
 from chat.client.screen.log_file import AT_ONCE, LogFile, default_path, save
 from chat.client.screen.model.entries import Said
+from chat.client.screen.model.rooms import ShownRoom
 from chat.client.screen.model.views import View
 from tests.client.screen.desks import NINE
 
@@ -137,3 +138,31 @@ def test_the_usual_place_is_one_file_for_each_room(address: str) -> None:
     assert path.suffix == ".log"
     assert path.parent == default_path("other:1").parent
     assert path != default_path("other:1")
+
+
+def test_rooms_are_followed_by_their_names_also_those_that_come_later(tmp_path: Path) -> None:
+    lobby, dev, den = (
+        View(room=ShownRoom()),
+        View(room=ShownRoom("dev")),
+        View(room=ShownRoom("d\x1ben")),
+    )
+    rooms = [lobby, dev]
+    dev.append(Said(NINE, "alice", "before"))
+    log = LogFile(lobby, tmp_path / "log", lambda: rooms)
+    lobby.append(Said(NINE, "alice", "in the lobby"))
+    dev.append(Said(NINE, "alice", "two\nlines"))
+    den.append(Said(NINE, "alice", "at once"))
+    rooms.append(den)
+    while log.write_new():
+        pass
+    den.append(Said(NINE, "alice", "and later"))
+    log.close()
+    lines = (tmp_path / "log").read_text(encoding="utf-8").splitlines()
+    assert [line[20:] for line in lines] == [
+        "[alice]: in the lobby",
+        "#dev [alice]:",
+        "| two",
+        "| lines",
+        "#d␛en [alice]: at once",
+        "#d␛en [alice]: and later",
+    ]
