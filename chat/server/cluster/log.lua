@@ -50,7 +50,8 @@ local function compare(keys, head, n, writer, counter)
     return 'CUT'
   end
   if n == 0 then
-    return 'OK'
+    local begins = head.n == 0 or #redis.call('XRANGE', keys[2], id_of(1), id_of(1)) > 0
+    return begins and 'OK' or 'BEHIND'
   end
   local found_writer, found_counter = head.writer, head.counter
   if n < head.n then

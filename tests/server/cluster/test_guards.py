@@ -56,8 +56,9 @@ class TestTheCounterOfAWriter:
 
     def lose_an_answer(self, cluster_: TestCluster) -> None:
         writer, other = cluster_.start("a"), cluster_.start("b")
+        until(lambda: writer.log.standing is Standing.FOLLOWING)
         writer.say(b"first")
-        link = writer.proxy.link
+        link = writer.proxy.link  # the newest: that of the appender
         assert link is not None
         link.hold()
         writer.append(b"second")

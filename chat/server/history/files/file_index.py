@@ -10,7 +10,7 @@ import os
 import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from chat.files.private_files import FILE_MODE, make_private_directory, restrict_mode
@@ -173,10 +173,9 @@ class FileIndex:
     def oldest(self, owner: str | None) -> Iterator[bytes]:
         """Yield the contents of ``owner`` (None: of all), the oldest first."""
         where, values = ("", ()) if owner is None else ("WHERE owner = ?", (owner,))
-        with faults(self.path):
-            rows = self._connection.execute(
-                f"SELECT digest FROM contents {where} ORDER BY age", values
-            )
+        query = f"SELECT digest FROM contents {where} ORDER BY age"
+        # Callers take the first ones. Before Python 3.11, only the garbage collector would free the rows then.
+        with faults(self.path), closing(self._connection.execute(query, values)) as rows:
             for [digest] in rows:
                 yield digest
 
