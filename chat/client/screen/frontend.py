@@ -128,7 +128,9 @@ class ScreenFrontend:
 
         entry = alert.entry
         body = entry.text if isinstance(entry, Said) else entry.filename
-        title = f"{entry.sender} at {self._model.address}"
+        room = alert.view.room_name
+        where = "" if room is None else f"in {room} "
+        title = f"{entry.sender} {where}at {self._model.address}"
         sequence = notifications.notification(self._notify, title, body)
         if sequence is not None:
             self._signals.append(sequence)

@@ -113,6 +113,10 @@ class TestSignals:
         assert ring == b"\a"
         assert notification.startswith(b"\x1b]777;notify;alice at chat.example:8080;bob: look")
         assert notification.count(b"\x1b") == 1
+        clock.append(106.0)
+        sight.frontend.show(Text("alice", NINE, "bob?", room="dev"))
+        sight.desk.run_spawned()
+        assert b";alice in dev at chat.example:8080;bob?" in b"".join(sight.frontend.signals())
 
     def test_a_desktop_without_notifications_is_told_of_once(
         self, clock: list[float], monkeypatch: pytest.MonkeyPatch

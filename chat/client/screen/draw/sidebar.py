@@ -45,6 +45,9 @@ def sidebar_width(model: Model, columns: int) -> int:
     """Return the width of the sidebar on a screen of so many columns; 0 if it is not shown."""
     if not model.wants_sidebar or columns < MIN_COLUMNS or model.bare is not None:
         return 0
+    # The keys and the commands have two columns of their own.
+    if model.page is not None and model.page.is_help:
+        return 0
     longest = max(cells(sanitize(model.name_of(view))) for view in model.views)
     widest = max(_MIN_WIDTH, min(_MAX_WIDTH, columns // 4))
     return min(max(_MIN_WIDTH, _BEFORE + longest + _UNREAD + _BORDER), widest)

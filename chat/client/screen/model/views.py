@@ -16,7 +16,7 @@ from chat.client.attention.names import folded
 from chat.client.attention.notify import NotifyMode
 from chat.client.attention.read_marks import ReadUpTo
 from chat.client.conversation.ui_events import Tag
-from chat.client.screen.model.entries import Entry, Pending, is_own, log_of, peer_of
+from chat.client.screen.model.entries import Entry, PageLine, Pending, is_own, log_of, peer_of
 from chat.client.screen.model.rooms import ShownRoom
 
 MAX_ENTRIES = 50_000
@@ -342,3 +342,8 @@ class Page(View):
         for entry in entries:
             self.append(entry)
         self.anchor = Position(self.first, 0)
+
+    @property
+    def is_help(self) -> bool:
+        """Return whether the page has lines of help, rather than messages."""
+        return bool(self.entries) and isinstance(self.entries[0], PageLine)

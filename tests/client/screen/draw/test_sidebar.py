@@ -12,9 +12,9 @@ from chat.client.attention.notify import NotifyMode
 from chat.client.connection.events import RoomFacts
 from chat.client.screen.draw.layout import Renderer, Size
 from chat.client.screen.draw.sidebar import MIN_COLUMNS, Sidebar, sidebar_width
-from chat.client.screen.model.entries import Said
+from chat.client.screen.model.entries import PageLine, Said
 from chat.client.screen.model.model import Model
-from chat.client.screen.model.views import View
+from chat.client.screen.model.views import Page, View
 from chat.client.screen.text.spans import Row, row_width, text_of
 
 NINE = datetime(2026, 11, 24, 21, 4, 5, tzinfo=timezone.utc)
@@ -151,6 +151,14 @@ def test_when_it_is_shown(
     lists_all = "[2 dev]" in screen[-2]
     assert lists_all is (rooms and not is_shown)
     assert (screen[1].startswith((">1 #lobby", ">1  room"))) is is_shown
+
+
+def test_the_help_has_the_whole_width_and_a_part_of_the_log_has_not(model: Model) -> None:
+    opened(model, "dev")
+    model.open_page(Page("keys", [PageLine(NINE, "a key")]))
+    assert sidebar_width(model, 100) == 0
+    model.open_page(Page("found", [Said(NINE, "alice", "hello")]))
+    assert sidebar_width(model, 100) > 0
 
 
 @given(
