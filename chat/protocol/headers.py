@@ -17,6 +17,7 @@ from chat.protocol.commands import Command
 from chat.protocol.errors import HeaderError, LocalProtocolError
 from chat.protocol.json_fields import TIME, TIMESTAMP, JsonFields, decode_utf8
 from chat.protocol.notices import SERVER_NAME
+from chat.protocol.strict_json import decode_whole_json
 
 # With a byte order mark or blanks, which some writers of JSON put in front: their private message must not become
 # public.
@@ -359,5 +360,5 @@ def encode_json(value: object) -> bytes:
 
 
 def parse_json_object(data: bytes) -> dict[str, Any]:
-    """Parse an object in strict UTF-8 and strict JSON. Raises HeaderError."""
-    return JsonFields(decode_utf8(data)).values
+    """Parse an object in strict UTF-8 and strict JSON, without lone surrogates. Raises HeaderError."""
+    return JsonFields(decode_utf8(data), decode_whole_json).values

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeGuard
 
 from chat.protocol.errors import HeaderError
 from chat.protocol.strict_json import decode_json
@@ -19,9 +20,9 @@ _MAX_INTEGER = 2**63 - 1
 class JsonFields:
     """Read the values of a peer's JSON object by name and kind; null counts as absent. Raises HeaderError."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, decode: Callable[[str], Any] = decode_json) -> None:
         try:
-            values = decode_json(text)
+            values = decode(text)
         except ValueError:
             raise HeaderError("A header that starts with '{' must be a JSON object.") from None
         if not isinstance(values, dict):
@@ -45,7 +46,7 @@ class JsonFields:
         value = self.values.get(key)
         if value is None:
             return None
-        if not _is_number(value):
+        if not is_number(value):
             raise HeaderError(f"The value of {key!r} must be a whole number, 0 or more.")
         return int(value)
 
@@ -82,13 +83,14 @@ class JsonFields:
         return tuple((first, last) for first, last in values)
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[int]:
+    """Return whether a value of a JSON object is a whole number, from 0 to the limit of the protocol."""
     # A bool is an int to Python, not to JSON.
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_INTEGER
 
 
 def _is_range(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
+    return isinstance(value, list) and len(value) == 2 and all(map(is_number, value))
 
 
 def decode_utf8(data: bytes) -> str:

@@ -8,6 +8,7 @@ public message.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NoReturn
 
 
@@ -22,6 +23,15 @@ def decode_json(text: str) -> Any:
         raise ValueError("invalid JSON: nested too deeply") from None
 
 
+def decode_whole_json(text: str) -> Any:
+    """Decode ``text`` as ``decode_json`` does. Raises ValueError for a lone surrogate in any name or value, too."""
+    value = decode_json(text)
+    # Only an escape can be one. A text with one can be neither sent nor saved, so it must not get into the program.
+    if _ESCAPED_SURROGATE.search(text):
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
+
+
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     # dict keeps the last value of a key, and would hide the others.
     values = dict(pairs)
@@ -34,4 +44,5 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"invalid JSON: {name} is not allowed")
 
 
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _DECODER = json.JSONDecoder(object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from chat.client.connection.session_state import read_timestamp
 from chat.protocol.errors import HeaderError
-from chat.protocol.strict_json import decode_json
+from chat.protocol.json_fields import is_number
+from chat.protocol.strict_json import decode_whole_json
 
 
 class KnownDevice(NamedTuple):
@@ -64,14 +65,14 @@ def _room(entry: Mapping[str, Any]) -> ListedRoom:
         entry["room"],
         kind if isinstance(kind, str) else None,
         topic if isinstance(topic, str) else None,
-        here if type(here) is int else None,
+        here if is_number(here) else None,
         entry.get("joined") is True,
     )
 
 
 def _array(answer: str) -> list[Any] | None:
     try:
-        value = decode_json(answer)
+        value = decode_whole_json(answer)
     except ValueError:
         return None
     return value if isinstance(value, list) else None

@@ -98,6 +98,9 @@ class SessionState:
         should send.
         """
         timestamp = read_timestamp(header.timestamp)
+        # Answers are about rooms that this client has named.
+        if header.room is not None and header.notice != NoticeCode.DONE.value:
+            self._check_room(header.room)
         if kind in ATTACHMENTS:
             return self._attachment(kind, header, timestamp, content, size)
         assert content is not None, "only the contents of attachments may be kept elsewhere"
@@ -118,6 +121,12 @@ class SessionState:
         raise HeaderError(
             f"The server sent a message of type {kind.name}, which is invalid after the login."
         )
+
+    def _check_room(self, name: str) -> None:
+        if not self.rooms.may_mention(name):
+            raise HeaderError(
+                "The server names a room that this user is not in; it named too many."
+            )
 
     def _said(self, header: ServerHeader, timestamp: datetime, content: bytes) -> Text:
         text = content.decode(errors="replace")  # an original server passes on any bytes

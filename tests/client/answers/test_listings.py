@@ -7,7 +7,13 @@ from datetime import datetime, timezone
 
 import pytest
 
-from chat.client.answers.listings import KnownDevice, read_devices, read_names
+from chat.client.answers.listings import (
+    KnownDevice,
+    ListedRoom,
+    read_devices,
+    read_names,
+    read_rooms,
+)
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
 LAPTOP = {"name": "ab12", "first": "2026-11-24T12:00:00Z", "last": "2026-11-24T12:00:00Z"}
@@ -42,3 +48,18 @@ def test_blocked_users() -> None:
     assert read_names("[]") == ()
     for answer in ("nobody", "[1]", '"eve"'):
         assert read_names(answer) is None
+
+
+def test_rooms_of_a_list() -> None:
+    answer = [
+        {"room": "dev", "here": 2, "kind": "open"},
+        {"room": "den", "here": -1, "kind": 7},
+        {},
+    ]
+    assert read_rooms(json.dumps(answer)) == (ListedRoom("dev", "open", None, 2), ListedRoom("den"))
+
+
+def test_half_characters_are_no_names() -> None:
+    assert read_names('["\\ud800"]') is None
+    assert read_rooms('[{"room": "\\uDFFF"}]') is None
+    assert read_names('["\\ud83d\\ude00"]') == ("\U0001f600",)

@@ -27,7 +27,6 @@ from chat.client.connection.events import (
     Welcome,
 )
 from chat.client.connection.receipts import Receipt, Status
-from chat.client.connection.session import known_rooms
 from chat.client.connection.session.known_rooms import KnownRoom
 from chat.protocol.commands import Command, RoomChange, Verb
 from chat.protocol.descriptor import MessageType
@@ -272,35 +271,6 @@ def test_frames_of_a_room_that_the_user_is_not_in_change_nothing(hall: RoomHall)
 def test_a_notice_without_what_it_is_about(hall: RoomHall, code: str) -> None:
     with pytest.raises(HeaderError):
         hall.told(code)
-
-
-def test_a_server_with_a_hundred_thousand_rooms() -> None:
-    hall = Hall()
-    rooms = {f"r{number}": DEV_FACTS for number in range(100_000)}
-    welcome = hall.welcome(rooms={"lobby": LOBBY, **rooms}, refused=dict.fromkeys(rooms, "no"))
-    assert isinstance(welcome, Welcome)
-    assert len(welcome.rooms) == len(hall.room.rooms.others) == known_rooms.MAX_ROOMS
-    assert len(welcome.refused) <= 1000
-    with pytest.raises(HeaderError, match="200"):
-        hall.hear(LOGIN, "alice", room="one more")
-    hall.hear(LOGOUT, "alice", room="r0")
-    hall.hear(LOGIN, "alice", room="one more")
-    with pytest.raises(HeaderError):
-        hall.hear(LOGIN, "alice", room="x" * 257)
-
-
-def test_names_in_all_rooms_together_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known_rooms, "MAX_USERS", 10)
-    hall = RoomHall()
-    first = hall.joined([f"n{number}" for number in range(6)])
-    second = hall.joined([f"n{number}" for number in range(6)] + ["x" * 257], "Second")
-    hall.hear(LOGIN, "late", room="Dev")
-    assert (len(hall.room.users), len(first.users), len(second.users)) == (2, 6, 2)
-    hall.told("removed", "", room="Second")
-    hall.hear(LOGIN, "late", room="Dev")
-    assert len(first.users) == 7
-    hall.told("topic", "t" * 10_000, room="Dev")
-    assert len(hall.known().topic or "") == known_rooms.MAX_TOPIC
 
 
 NAMES = st.sampled_from(["alice", "bob", "carol", "server"])

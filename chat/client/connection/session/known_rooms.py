@@ -15,12 +15,18 @@ MAX_USERS = 100_000
 MAX_USERNAME = 256
 # Further rooms are not known. Our server lets a user be in 50.
 MAX_ROOMS = 200
+MAX_STRANGE = 1000  # names of other rooms that a server may mention in frames of one connection
 MAX_TOPIC = 4096  # characters; a longer topic is cut. Our server allows 250
 
 
 def has_room_for(name: str, known: int) -> bool:
     """Return whether one more name may be remembered, if ``known`` names are."""
     return known < MAX_USERS and len(name) <= MAX_USERNAME
+
+
+def shortened(topic: str | None) -> str | None:
+    """Return a topic that is not too long to be kept and drawn; None if there is none."""
+    return topic[:MAX_TOPIC] if topic else None
 
 
 class KnownRoom:
@@ -54,7 +60,7 @@ class KnownRoom:
 
     def change_topic(self, topic: str | None) -> None:
         """Note what the room is about; None or an empty text: nothing."""
-        self.topic = topic[:MAX_TOPIC] if topic else None
+        self.topic = shortened(topic)
 
     def count(self, here: int) -> None:
         """Note that the server only counts the users, and that so many are here."""
@@ -78,6 +84,7 @@ class KnownRooms:
         self.default.is_listed = True
         self.default_name: str | None = None
         self.others: dict[str, KnownRoom] = {}
+        self._strange: set[str] = set()
 
     def __iter__(self) -> Iterator[KnownRoom]:
         yield self.default
@@ -101,6 +108,18 @@ class KnownRooms:
             return self.default
         same = (room for shown, room in [*self.others.items()] if name_key(shown) == key)
         return next(same, None) if key is not None else None
+
+    def may_mention(self, name: str) -> bool:
+        """Return whether a frame of the server may name this room; False if it names too many, or the name is too long.
+
+        Programs remember the rooms of which they hear, such as invitations, and messages in a room that was left.
+        """
+        if name in self.others or name in self._strange:
+            return True
+        if len(name) > MAX_USERNAME or len(self._strange) >= MAX_STRANGE:
+            return False
+        self._strange.add(name)
+        return True
 
     def enter(self, facts: RoomFacts) -> KnownRoom | None:
         """Note that the user is in a room; None if there are too many rooms."""

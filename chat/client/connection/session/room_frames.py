@@ -17,7 +17,7 @@ from chat.client.connection.events import (
     TopicChanged,
 )
 from chat.client.connection.receipts import Receipt
-from chat.client.connection.session.known_rooms import MAX_ROOMS, KnownRooms
+from chat.client.connection.session.known_rooms import MAX_ROOMS, KnownRooms, shortened
 from chat.client.connection.session.welcome import read_room
 from chat.protocol.commands import Verb
 from chat.protocol.errors import HeaderError
@@ -70,6 +70,7 @@ class RoomFrames:
         """Return the event of one of the ``ROOM_NOTICES``. Raises HeaderError."""
         code, room = header.notice, self._rooms.get(header.room)
         if code == NoticeCode.TOPIC.value:
+            sentence = shortened(sentence) or ""
             if room is not None:
                 room.change_topic(sentence)
             return TopicChanged(sentence or None, header.user, timestamp, header.room)

@@ -6,9 +6,10 @@ from itertools import islice
 from typing import Any
 
 from chat.client.connection.events import RoomFacts, RoomHistory, UnreadPartner, Welcome
-from chat.client.connection.session.known_rooms import MAX_ROOMS
+from chat.client.connection.session.known_rooms import MAX_ROOMS, shortened
 from chat.protocol.errors import HeaderError
 from chat.protocol.headers import parse_json_object
+from chat.protocol.json_fields import is_number
 from chat.structs import replace
 
 _MAX_REFUSED = 1000  # names of rooms, and invitations
@@ -28,7 +29,7 @@ def read_welcome(content: bytes, bare: Welcome) -> Welcome:
     known: dict[str, Any] = {
         name: value
         for name in ("max_text", "max_file", "inline")
-        if type(value := limits.get(name)) is int and value > 0
+        if (value := _integer(limits.get(name)))
     }
     if limits.get("resume") is True:
         known["resume"] = True
@@ -59,7 +60,7 @@ def read_welcome(content: bytes, bare: Welcome) -> Welcome:
         ),
         refused=_read_refused(fields.get("refused")),
         invited=_strings(fields.get("invited"))[:_MAX_REFUSED],
-        topic=_string(lobby.get("topic")),
+        topic=shortened(_string(lobby.get("topic"))),
         here=here,
         default_room=default,
     )
@@ -84,7 +85,7 @@ def _read_room(name: str | None, facts: dict[str, Any], history: RoomHistory | N
     return RoomFacts(
         name,
         _string(facts.get("kind")),
-        _string(facts.get("topic")) or None,
+        shortened(_string(facts.get("topic"))),
         _integer(facts.get("here")),
         facts.get("owner") is True,
         history,
@@ -111,13 +112,13 @@ def _read_mailbox(fields: dict[str, Any]) -> RoomHistory | None:
 
 def _read_history(fields: dict[str, Any], facts: dict[str, Any]) -> RoomHistory | None:
     """Return what the welcome says about a log, by ``facts``; None if the server keeps no messages."""
-    epoch, keep = _string(fields.get("epoch")), fields.get("keep")
+    epoch, keep = _string(fields.get("epoch")), _seconds(fields.get("keep"))
     if fields.get("history") is not True or epoch is None:
         return None
     last, oldest, read, unread = map(_integer, map(facts.get, ("seq", "oldest", "read", "unread")))
     return RoomHistory(
         epoch,
-        keep if isinstance(keep, int | float) and not isinstance(keep, bool) else None,
+        keep,
         0 if last is None else last,
         1 if oldest is None else oldest,
         _ranges(facts.get("lost")),
@@ -142,7 +143,7 @@ def _ranges(value: object) -> tuple[tuple[int, int], ...]:
     return tuple(
         (pair[0], pair[1])
         for pair in pairs
-        if isinstance(pair, list) and len(pair) == 2 and all(type(end) is int for end in pair)
+        if isinstance(pair, list) and len(pair) == 2 and all(map(is_number, pair))
     )
 
 
@@ -151,7 +152,13 @@ def _strings(value: object) -> tuple[str, ...]:
 
 
 def _integer(value: object) -> int | None:
-    return value if type(value) is int else None
+    return value if is_number(value) else None
+
+
+def _seconds(value: object) -> float | None:
+    if isinstance(value, float):
+        return value if 0 <= value < 2**63 else None  # 1e999 is valid JSON, and not finite
+    return _integer(value)
 
 
 def _string(value: object) -> str | None:
