@@ -233,6 +233,8 @@ class LateServer:
         for book in self.books.values():
             tail = self._random.randint(0, min(JUMP, len(book.entries)))
             stored = book.entries[-tail].seq - 1 if tail else book.head
+            # A hole is in the file before anyone logs in, so all before it is there, too.
+            stored = max(stored, *(end for _, end in book.lost), 0)
             book.entries = [entry for entry in book.entries if entry.seq <= stored]
             book.head = stored
             if epoch or not self._guards.numbers_jump_after_a_crash:
