@@ -197,10 +197,9 @@ class UserPresence(ServerNotices):
         about: dict[str, object] = {"history": False}
         if self._kept is not None:
             about = self._kept.facts(member)
-        knows_rooms = member.send_queue.dialect.counts
-        if knows_rooms:
-            about["default_room"] = self.rooms.default.name
+        about["default_room"] = self.rooms.default.name
         # A client that knows no rooms looks for the name that the default room has on every server.
+        knows_rooms = member.send_queue.dialect.counts
         default = self.rooms.default.name if knows_rooms else LOBBY.display
         rooms = {
             room.header_name or default: self._facts_of_room(

@@ -20,6 +20,7 @@ from chat.client import (
 from chat.client.connection.events import Event
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.client.runtime.runtime import Runtime
+from chat.protocol.names import parse_user_name
 from tests.client.runtimes import with_both_runtimes
 from tests.peers.scripted_server import Peer, ScriptedServer
 from tests.server.server_in_test import open_chat_server
@@ -29,6 +30,20 @@ NOON = "2026-11-24T12:00:00Z"
 
 def read(connection: Connection, count: int) -> list[Event | None]:
     return [connection.read() for _ in range(count)]
+
+
+def test_a_program_that_asks_for_no_rooms_learns_the_name_of_the_default_room(
+    tmp_path: Path,
+) -> None:
+    hall = parse_user_name("Hall")
+    with open_chat_server(tmp_path, data_directory=tmp_path / "data", default_room=hall) as server:
+        address = "{}:{}".format(*server.address)
+        with connect(address, "bob", runtime=GEVENT) as bob:
+            welcome = bob.read()
+            assert isinstance(welcome, Welcome)
+            assert (welcome.default_room, welcome.rooms) == ("Hall", ())
+            assert welcome.history is not None
+            assert (welcome.history.last, welcome.here) == (0, 1)
 
 
 def test_a_user_who_asks_sees_the_last_messages_of_the_room(tmp_path: Path) -> None:

@@ -39,8 +39,7 @@ def test_its_name_is_shown_and_nothing_else_changes(open_a_chat_server: OpenServ
     server = open_a_chat_server(default_room=HALL)
     alice, old = come(server, "alice"), come(server, "old", join=None)
     raw = server.join("raw", raw=True)
-    assert alice.welcome["default_room"] == "Hall"
-    assert "default_room" not in old.welcome
+    assert alice.welcome["default_room"] == old.welcome["default_room"] == "Hall"
     for room in (None, "HALL", "lobby"):
         echo = alice.say_in(room, f"to {room}")
         assert echo.header.get("room") is None

@@ -34,10 +34,11 @@ def read_welcome(content: bytes, bare: Welcome) -> Welcome:
     if limits.get("resume") is True:
         known["resume"] = True
     rooms = _rooms_of(fields)
-    default = _string(fields.get("default_room")) or next(
-        (name for name, facts in rooms.items() if "kind" not in facts), None
-    )
-    lobby = rooms.pop(default, {}) if default is not None else {}
+    default = entry = _string(fields.get("default_room"))
+    if entry not in rooms:  # a server may call the room "lobby" here, whatever its name is
+        entry = next((name for name, facts in rooms.items() if "kind" not in facts), None)
+        default = default or entry
+    lobby = rooms.pop(entry, {}) if entry is not None else {}
     here = _integer(fields.get("here", lobby.get("here")))
     tells_names = here is None or isinstance(fields.get("users"), list)
     return replace(
