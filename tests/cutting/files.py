@@ -21,6 +21,8 @@ from pathlib import Path
 from chat.protocol.descriptor import MessageType
 from chat.server.history.files.file_directory import FileDirectory
 from chat.server.history.reader import Reader
+from tests.cutting.evidence import Message
+from tests.cutting.final_history import exported
 from tests.end_to_end.client_process import ClientProcess
 from tests.end_to_end.server_process import ServerProcess
 from tests.peers.wire_client import WireClient
@@ -135,7 +137,10 @@ class CountingProxy:
 
 
 class FilesRun:
-    """Fetch a file of ``size`` bytes over ``cuts`` cuts, or send it, with ``uploads``. Kinds of trouble take turns."""
+    """Fetch a file of ``size`` bytes over ``cuts`` cuts, or send it, with ``uploads``. Kinds of trouble take turns.
+
+    ``room`` is the name of the room that gets an upload; None: the default room.
+    """
 
     def __init__(
         self,
@@ -145,7 +150,9 @@ class FilesRun:
         cuts: int,
         seed: int,
         uploads: bool = False,
+        room: str | None = None,
     ) -> None:
+        self._room = room
         self._directory, self._size, self._cuts = directory, size, cuts
         self._rng = random.Random(seed)
         self._uploads = uploads
@@ -208,7 +215,12 @@ class FilesRun:
         messages = reader.totals().messages
         reader.close()
         left = [path.name for path in files.parts.iterdir()]
-        return [*left, *(["a message too many"] if messages != 1 else [])], digest.hex()
+        if messages != 1:
+            left.append("a message too many")
+        lobby = [isinstance(each, Message) for each in exported(self._directory / "data")]
+        if any(lobby) is (self._room is not None):
+            left.append("the message, in another room")
+        return left, digest.hex()
 
     def _make_source(self) -> str:
         with self._source.open("wb") as file:
@@ -244,12 +256,14 @@ class FilesRun:
         options = ["--json", f"--save-directory={self._saved}", "--max-save=1K", "--replay=10"]
         if self._uploads:
             options.append(f"--state={self._directory / 'state'}")
+        if self._room is not None:
+            options.append(f"--room={self._room}")
         is_first = self._client is None
         self._client = ClientProcess(proxy.address, "bob", *options, directory=self._directory)
         self._ends.callback(self._client.__exit__, None, None, None)
         if self._uploads:
             if is_first:
-                self._client.ask(type="file", path=str(self._source), id=1)
+                self._client.ask(type="file", path=str(self._source), room=self._room, id=1)
         elif not any(self._saved.iterdir()):
             number = json.loads(
                 self._client.output.wait_for(r'^.*"filename": ?"source.bin".*$')[0]

@@ -11,6 +11,7 @@ from tests.cutting.files import FilesRun
 from tests.cutting.returning import Returning
 from tests.cutting.run import CuttingRun
 from tests.cutting.stage import LIBRARY
+from tests.tiers import quick_first
 
 SEED = 84  # kills two servers, one of them twice, behind a slow disk, and a screen
 
@@ -63,9 +64,12 @@ def test_a_file_arrives_over_cut_links_and_killed_clients_and_servers(tmp_path: 
     assert not FilesRun(tmp_path, size=4 << 20, cuts=3, seed=SEED).run(told.append), told
 
 
-def test_a_file_is_sent_once_over_cut_links_and_killed_clients_and_servers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("room", quick_first(["dev", None], "another room takes the same way"))
+def test_a_file_is_sent_once_over_cut_links_and_killed_clients_and_servers(
+    tmp_path: Path, room: str | None
+) -> None:
     told: list[str] = []
-    run = FilesRun(tmp_path, size=4 << 20, cuts=3, seed=SEED, uploads=True)
+    run = FilesRun(tmp_path, size=4 << 20, cuts=3, seed=SEED, uploads=True, room=room)
     assert not run.run(told.append), told
 
 
