@@ -43,15 +43,17 @@ class _Queue(Generic[E]):
     def __init__(self, room: str | None) -> None:
         self.room = room
         self.is_over = False  # the user has left the room: nothing follows
+        self.is_filled = False  # there are events, or some were dropped
         self.events: deque[E] = deque()
         self._size = 0
         self._dropped = 0
 
     def __bool__(self) -> bool:
-        return bool(self.events or self._dropped)
+        return self.is_filled
 
     def put(self, event: E) -> None:
         """Append an event, and drop the oldest ones if there are too many."""
+        self.is_filled = True
         self.events.append(event)
         self._size += size_of(event)
         while len(self.events) > MAX_EVENTS or (self._size > MAX_SIZE and len(self.events) > 1):
@@ -64,14 +66,17 @@ class _Queue(Generic[E]):
             # No event of a connection, but of its readers.
             told: Any = EventsDropped(self._dropped, self.room)
             self._dropped = 0
+            self.is_filled = bool(self.events)
             return cast(E, told)
         event = self.events.popleft()
         self._size -= size_of(event)
+        self.is_filled = bool(self.events)
         return event
 
     def take_all(self) -> list[E]:
         """Remove and return all events. Whether some were dropped stays to be told."""
         events, self.events, self._size = list(self.events), deque(), 0
+        self.is_filled = self._dropped > 0
         return events
 
 
@@ -159,14 +164,19 @@ class EventReaders(Generic[E]):
 
     def _next(self, queue: _Queue[E]) -> E | None:
         while True:
-            taken = self._take(queue)
-            if taken is not None or queue.is_over:
-                return taken
+            # Nearly always nothing waits, nobody else reads, and no room has readers: each call of a function here
+            # would be a hundredth of what a message costs.
+            if queue.is_filled:
+                taken = self._take(queue)
+                if taken is not None:
+                    return taken
+            if queue.is_over:
+                return None
             if not self._reading.acquire(blocking=False) and not self._wait(queue):
                 continue
             try:
                 # Another task may have fetched for this one until now.
-                if self._has_news(queue):
+                if (queue.is_filled or queue.is_over) and self._has_news(queue):
                     continue
                 event = self._fetch()
                 if event is None:
@@ -176,12 +186,14 @@ class EventReaders(Generic[E]):
                     continue
                 with self._lock:
                     self.given += 1
-                if isinstance(event, LeftRoom) and queue is not self._main:
+                if queue is not self._main and isinstance(event, LeftRoom):
                     queue.is_over = True
                     self._wake(queue)
                 return event
             finally:
-                self.release()
+                self._reading.release()
+                if self._waiting:
+                    self._wake_one()
 
     def _take(self, queue: _Queue[E]) -> E | None:
         if not queue or self._is_stopped:
