@@ -15,6 +15,7 @@ from chat.client.connection.events import (
     TopicChanged,
     Welcome,
 )
+from chat.client.connection.session.known_rooms import LOBBY
 from chat.client.conversation.ui_events import RoomListing, Told, UserList
 from chat.client.frontends.plain_lines import line_at, now, told_lines
 from chat.client.frontends.room_lines import (
@@ -31,9 +32,6 @@ from chat.client.frontends.wording import people
 from chat.client.state.places import LogKey, room_log
 from chat.sanitize import sanitize
 
-# The name of the default room, if the server tells none.
-_DEFAULT_ROOM = "lobby"
-
 
 class PlainRooms:
     """The rooms of the user. ``formats`` has the function for each kind of event that is about rooms.
@@ -44,7 +42,7 @@ class PlainRooms:
     def __init__(self, *, always: bool = False) -> None:
         self._always = always
         self._inside: dict[LogKey, str] = {}
-        self._default = _DEFAULT_ROOM
+        self._default = LOBBY
         self._username = ""
         self.formats: dict[type, Callable[[Any], list[str]]] = {
             EnteredRoom: self._entered,
@@ -74,7 +72,7 @@ class PlainRooms:
     def welcome(self, event: Welcome) -> list[str]:
         """Return the lines about the rooms that the user is in after a login."""
         self._username = event.username
-        self._default = event.default_room or _DEFAULT_ROOM
+        self._default = event.default_room or LOBBY
         self._inside = {room_log(each.name): each.name or "" for each in event.rooms}
         lines = [
             line_at(event.timestamp, line, self.sign(None)) for line in topic_lines(event.topic)

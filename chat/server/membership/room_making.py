@@ -85,7 +85,7 @@ class RoomMaker:
             found = self._rooms.find(name.key)
             if found is not None:
                 return found
-            self._require_free(name)
+            self._require_free(name, member)
             account = member.account_id
             head = self._begin_log(name)
             state = RoomState(name, start=head, opened=head, created=int(self._clock()))
@@ -224,10 +224,12 @@ class RoomMaker:
         sentence = f"{NO_SUCH_ROOM} Only {whose} can make rooms."
         raise CommandRefused(NoticeCode.NO_SUCH_ROOM, sentence)
 
-    def _require_free(self, name: UserName) -> None:
+    def _require_free(self, name: UserName, member: Member) -> None:
         other = self._rooms.lookalike(name)
         if other is not None:
-            sentence = f"There is a room whose name looks like {name.display}: {other.name}."
+            # The name of a closed room is not for strangers.
+            which = f": {other.name}" if other.may_know(member) else ""
+            sentence = f"There is a room whose name looks like {name.display}{which}."
             raise CommandRefused(NoticeCode.NOT_ALLOWED, sentence)
         if len(self._rooms) >= self._settings.max_rooms:
             sentence = f"The server has {len(self._rooms)} rooms, and can have no more."

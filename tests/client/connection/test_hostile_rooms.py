@@ -81,7 +81,9 @@ def test_a_topic_is_shortened_wherever_it_is_told() -> None:
         assert told == topic[: known_rooms.MAX_TOPIC]
 
 
-@pytest.mark.parametrize("value", [-1, 2**63, int("9" * 4300), "1e999", 1.5, True])
+@pytest.mark.parametrize(
+    "value", [-1, 2**63, int("9" * 4300), "1e999", 1.5, True], ids=lambda value: str(value)[:20]
+)
 def test_numbers_that_no_server_counts_are_left_out(value: object) -> None:
     facts = {"here": value, "seq": value, "unread": value, "read": value, "lost": [[value, value]]}
     content = {"history": True, "epoch": "e", "keep": value, "limits": {"max_text": value}}

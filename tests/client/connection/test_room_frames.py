@@ -122,6 +122,10 @@ def test_a_default_room_of_a_server_that_keeps_no_messages() -> None:
     welcome = Hall().welcome(default_room="hall", here=2000)
     assert isinstance(welcome, Welcome)
     assert (welcome.default_room, welcome.here, welcome.users) == ("hall", 2000, ())
+    rooms = Hall().room.rooms
+    for rooms.default_name in (None, "hall"):
+        assert rooms.find("lobby") is rooms.default
+    assert rooms.find("Lobby") is rooms.find("HALL") is rooms.default
     welcome = Hall().welcome(default_room="hall", users=["alice", "bob"])
     assert isinstance(welcome, Welcome)
     assert (welcome.here, welcome.users) == (None, ("alice", "bob"))

@@ -127,7 +127,7 @@ def test_a_message_to_the_default_room_by_its_name() -> None:
     """Its place is that of the default room, so that it can be looked up."""
     program = resumer()
     program.take(replace(welcome(), default_room="Hall"))
-    for room, log in (("HALL", ROOM), (None, ROOM), ("Dev", DEV)):
+    for room, log in (("HALL", ROOM), ("lobby", ROOM), (None, ROOM), ("Dev", DEV)):
         message = QueuedMessage(GEVENT.event(), text="hi", room=room)
         program.put(message)
         assert message.log == log

@@ -110,8 +110,10 @@ def test_a_room_that_one_may_not_enter(desk: Desk) -> None:
 def test_a_room_that_is_open_is_shown_and_not_asked_for(desk: Desk) -> None:
     desk.type("/join DEV<enter>")
     assert desk.model.current.room_name == "dev"
-    desk.type("/join lobby<enter>")
-    assert desk.model.current is desk.model.default
+    for name in ("lobby", "DEV", "plaza", "dev", "Lobby"):
+        desk.model.default_name = "Plaza"
+        desk.type(f"/join {name}<enter>")
+        assert desk.model.current.room_name == (None if name.upper() != "DEV" else "dev")
     assert desk.asked == []
 
 

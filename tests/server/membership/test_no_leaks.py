@@ -58,6 +58,9 @@ class Model:
         since = self.invited.get(name)
         return max(self.start, self.opened if since is None else since)
 
+    def is_known_to(self, name: str) -> bool:
+        return not self.is_closed or name in self.members | {*self.invited}
+
     def make_again(self) -> None:
         """Remove the room, and let its owner make it again: members, invitations and settings are gone."""
         self.members, self.invited = {"alice"}, {"alice": None}
@@ -324,17 +327,16 @@ class Visits:
         listed = visitor.do("rooms")
         self.judge(visitor, [names, listed])
         rooms = [each["room"] for each in json.loads(listed.content)]
-        knows = not self.model.is_closed or visitor.name in self.model.members | {
-            *self.model.invited
-        }
-        assert ("den" in rooms) == knows
+        assert ("den" in rooms) == self.model.is_known_to(visitor.name)
 
     def use_the_lookalike(self, visitor: Visitor) -> None:
         """A name that only looks like that of the room means nothing."""
         assert visitor.say_in(LOOKALIKE, "hi").header["notice"] == "no-such-room"
         for command in ("history", "names", "search", "files"):
             assert visitor.code(command, room=LOOKALIKE, query="secret") == "no-such-room"
-        assert visitor.code("join", room=LOOKALIKE) == "not-allowed"
+        answer = visitor.ask(command="join", room=LOOKALIKE)
+        assert answer.header["notice"] == "not-allowed"
+        assert answer.text.endswith(": den.") == self.model.is_known_to(visitor.name)
 
     def set_topic(self, visitor: Visitor) -> None:
         """Only the owner does."""

@@ -16,6 +16,7 @@ MAX_USERNAME = 256
 # Further rooms are not known. Our server lets a user be in 50.
 MAX_ROOMS = 200
 MAX_STRANGE = 1000  # names of other rooms that a server may mention in frames of one connection
+LOBBY = "lobby"  # means the default room on every server, whatever the server calls that room
 MAX_TOPIC = 4096  # characters; a longer topic is cut. Our server allows 250
 
 
@@ -96,7 +97,7 @@ class KnownRooms:
 
     def find(self, name: str) -> KnownRoom | None:
         """Return the room with this name, in any spelling; None if the user is not in it."""
-        if name == self.default_name:
+        if name in (self.default_name, LOBBY):
             return self.default
         exact = self.others.get(name)
         if exact is not None or (self.default_name is None and not self.others):
@@ -104,7 +105,7 @@ class KnownRooms:
         from chat.protocol.names import name_key  # its tables take a while to load
 
         key = name_key(name)
-        if key is not None and self.default_name is not None and key == name_key(self.default_name):
+        if key is not None and key in (LOBBY, name_key(self.default_name or LOBBY)):
             return self.default
         same = (room for shown, room in [*self.others.items()] if name_key(shown) == key)
         return next(same, None) if key is not None else None

@@ -8,6 +8,7 @@ from chat.client.attention.attention import Attention
 from chat.client.attention.names import folded
 from chat.client.attention.notify import NotifyMode
 from chat.client.attention.read_marks import ReadUpTo
+from chat.client.connection.session.known_rooms import LOBBY
 from chat.client.screen.model.entries import peer_of
 from chat.client.screen.model.people import People
 from chat.client.screen.model.rooms import Membership, ShownRoom
@@ -29,7 +30,7 @@ class OpenViews:
     def __init__(self, attention: Attention) -> None:
         self.attention = attention
         self.default_room = ShownRoom()
-        self.default_name = "lobby"
+        self.default_name = LOBBY
         self.notify_modes: dict[LogKey, NotifyMode] = {}
         self.default = View(room=self.default_room)
         self.views = [self.default]
@@ -78,7 +79,7 @@ class OpenViews:
 
     def find_room(self, name: str) -> View | None:
         """Return the view of the room that a user calls ``name``; None if it has no view."""
-        is_default = room_log(name) == room_log(self.default_name)
+        is_default = room_log(name) in (room_log(self.default_name), room_log(LOBBY))
         return self.default if is_default else self.room_view(name)
 
     def log_view(self, log: LogKey) -> View:
