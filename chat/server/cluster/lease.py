@@ -91,7 +91,8 @@ class Lease:
 
     def run(self) -> None:
         """Renew the lease until the log ends."""
-        while not self._board.has_ended:
+        # Checked here too: the timer of ``watch`` stands still while the machine sleeps.
+        while self.check():
             self._board.ended.wait(
                 self._limits.renewal
                 if self._renew()

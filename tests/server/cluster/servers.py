@@ -32,6 +32,12 @@ LIMITS = ReplicationLimits(lease=20.0, renewal=0.1, answer=3.0, retry=0.02, look
 # For a cluster whose servers die quickly.
 HASTY = replace(LIMITS, lease=1.0, answer=0.4)
 _PATIENCE = 25.0  # seconds
+_EXPIRE = """
+local lease = redis.call('HGET', KEYS[1], ARGV[1])
+if lease then
+  redis.call('HSET', KEYS[1], ARGV[1], (string.gsub(lease, '^(%S+) %d+', '%1 1')))
+end
+"""
 ENDED = (Standing.OVER, Standing.CUT, Standing.BEHIND, Standing.FAILED, Standing.CLOSED)
 
 
@@ -62,6 +68,7 @@ class ClusterServer:
         self.told: list[tuple[Standing, str]] = []
         self.proxy = Proxy(engine.address)
         self._frozen_at: float | None = None
+        self._skipped = 0.0
         host, port = self.proxy.address
         self.log = ReplicatedLog(
             url or EngineUrl((Address(host, port),), prefix=PREFIX, replicas=replicas),
@@ -100,6 +107,10 @@ class ClusterServer:
         self.proxy.release()
         self._frozen_at = None
 
+    def skip(self, seconds: float) -> None:
+        """Let this server's clock go on by so much, as if the machine had slept."""
+        self._skipped += seconds
+
     def move_to(self, engine: EngineProcess) -> None:
         """Lead the server to another engine, as a name or a balancer does after a failover."""
         self.proxy.target = engine.address
@@ -117,7 +128,8 @@ class ClusterServer:
         self.proxy.close()
 
     def _clock(self) -> float:
-        return self._frozen_at if self._frozen_at is not None else boot_time()
+        now = self._frozen_at if self._frozen_at is not None else boot_time()
+        return now + self._skipped
 
 
 class TestCluster:
@@ -214,6 +226,11 @@ def read_log(engine: EngineProcess) -> list[LogEntry]:
 
 def log_length(engine: EngineProcess) -> int:
     return int(engine.call("HGET", f"{PREFIX}:head", "n") or 0)
+
+
+def expire_lease(engine: EngineProcess, name: str) -> None:
+    """Let the lease of a server end now, as if its time was over, unless it has ended."""
+    engine.call("EVAL", _EXPIRE, 1, f"{PREFIX}:leases", name)
 
 
 def faster(limits: ReplicationLimits = LIMITS, **changes: float) -> ReplicationLimits:

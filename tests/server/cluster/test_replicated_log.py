@@ -28,6 +28,7 @@ from tests.server.cluster.servers import (
     TestCluster,
     begin_log,
     cluster,
+    expire_lease,
     faster,
     read_log,
     until,
@@ -211,18 +212,23 @@ class TestAnEngineThatIsAway:
         assert servers.faults() == []
 
     def test_the_lease_runs_out_first(self, servers: TestCluster) -> None:
-        server = servers.start("a", limits=faster(lease=0.7))
+        idle, server = servers.start("idle"), servers.start("a")
         server.say(b"before")
         servers.engine.kill()
         server.append(b"never")
+        server.skip(LIMITS.lease)
+        idle.skip(LIMITS.lease)
+        until(lambda: idle.log.standing is Standing.OVER)
         until(lambda: server.log.standing is Standing.OVER)
         with pytest.raises(LogClosed):
             server.append(b"later")
         servers.engine.start()
+        for name in ("a", "idle"):
+            expire_lease(servers.engine, name)
         other = servers.start("b")
         other.say(b"after")
         assert not server.has_applied(b"after")
-        assert other.applied[1].is_fence
+        assert [entry.is_fence for entry in other.applied] == [False, True, True, False]
         assert servers.faults() == []
 
     def test_it_is_out_of_memory(self, servers: TestCluster) -> None:
