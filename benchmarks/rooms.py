@@ -104,24 +104,33 @@ class Rooms(Traffic):
         """Learn the sizes, which must be equal in all rooms, and count from here on."""
         self.crowd.settle()
         first = {speaker.room: speaker for speaker in reversed(self.speakers)}
-        size = self._say(list(first.values()), 1)
-        sizes = learn(size, CALIBRATING - 1, self._say(list(first.values()), CALIBRATING - 1))
+        rest = CALIBRATING - 1
+        size = self._say(list(first.values()), 1, 1)
+        sizes = learn(size, rest, self._say(list(first.values()), rest, rest * size))
         for sender in self.senders:
             sender.sent = sender.confirmed = 0
         for fd in self._users:
             self.crowd.received[fd] = 0
         return sizes
 
-    def _say(self, speakers: Sequence[Speaker], messages: int) -> int:
-        """Have somebody say so many messages in each room; return how many bytes each user got of a room."""
-        before = dict(self.crowd.received)
+    def _say(self, speakers: Sequence[Speaker], messages: int, least: int) -> int:
+        """Have somebody say so many messages in each room; return how many bytes each user got of a room.
+
+        These are ``least`` or more.
+        """
+        before, received = dict(self.crowd.received), self.crowd.received
+        due = least * self.layout.of_each
         for speaker in speakers:
             for _ in range(messages):
                 speaker.sender.say()
             self.crowd.turn()
+        self.crowd.turn_until(
+            lambda: all(received[fd] >= before[fd] + due for fd in self._users),
+            "the first messages had arrived",
+        )
         self.crowd.settle()
-        got = usual([self.crowd.received[fd] - before[fd] for fd in self._users])
-        if not got or got % self.layout.of_each:
+        got = usual([received[fd] - before[fd] for fd in self._users])
+        if got % self.layout.of_each:
             raise BenchmarkError(f"rooms deliver different sizes: {got} bytes of all rooms")
         return got // self.layout.of_each
 

@@ -18,7 +18,7 @@ from chat.server.rooms.room import ChatRoom
 
 PERIOD = 1.0  # seconds between two counts, at least
 # A count goes to each user of the room. So many are told in a second, so that larger rooms are told less often.
-_TOLD_A_SECOND = 10_000
+_TOLD_A_SECOND = 5_000
 # A room is announced one by one again only below this part of the limit, so that it does not change to and fro.
 _BACK = 0.9
 
