@@ -250,7 +250,8 @@ def _create_rooms(text: str, where: str, *, values: Collection[str]) -> CreateRo
     return CreateRooms(read_choice(text, where, values=values))
 
 
-def _room_name(text: str, where: str) -> UserName:
+def read_room_name(text: str, where: str) -> UserName:
+    """Read the name of a room, which was given at ``where``. Raises UsageError."""
     try:
         return parse_user_name(text)
     except UserNameError as problem:
@@ -285,7 +286,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("proxy", Kind.NETWORKS, _networks, sets="proxies"),
     Option("login-timeout", Kind.COUNT, _count),
     Option("motd", Kind.TEXT, _motd),
-    Option("default-room", Kind.TEXT, _room_name),
+    Option("default-room", Kind.TEXT, read_room_name),
     Option(
         "create-rooms",
         Kind.TEXT,

@@ -57,7 +57,7 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _rooms(rooms: Mapping[str, Any]) -> str:
-    count = f"{rooms['rooms']} of {rooms['max_rooms']} beside the default one"
+    count = f"{rooms['rooms']} of {rooms['max_rooms']} beside {rooms['default']}"
     if not rooms["members"]:
         return f"{count}; nobody is in them"
     return f"{count}; {counted(rooms['members'], 'member')} here, {rooms['largest']} in the largest"

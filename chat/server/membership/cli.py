@@ -21,7 +21,7 @@ Options:
   --json                    print an array of JSON objects, for programs
   --data-directory=<directory>
                             the server's data directory (default: the default of chat-server)
-  --config=<file>           settings file of the server, for its data-directory
+  --config=<file>           settings file of the server, for its data-directory and default-room
   -h --help                 show this help
 
 A room that you add stays until you remove it. A room of users that has no owner goes when it has
@@ -35,6 +35,7 @@ Exit status: 0 on success; 1 if the command failed; 2 for an invalid option or n
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 from chat.config.command_line import (
@@ -46,8 +47,8 @@ from chat.protocol.errors import UserNameError
 from chat.protocol.headers import encode_json
 from chat.protocol.names import UserName, parse_user_name
 from chat.server.accounts.accounts import Account, AccountTable, NoSuchAccount, read_accounts
-from chat.server.config.directory import directory_of
-from chat.server.control.client import apply_changes
+from chat.server.config.directory import default_room_of, directory_of
+from chat.server.control.client import ControlFault, NoServer, apply_changes, ask
 from chat.server.membership.topics import BadTopic, read_topic
 from chat.server.rooms.room import RoomAccess, RoomState
 from chat.server.rooms.room_records import (
@@ -113,12 +114,13 @@ def _fields(room: RoomState, stored: StoredRooms, names: dict[bytes, str]) -> di
 def _change(database: Database, name: UserName, options: dict[str, Any]) -> None:
     stored = read_rooms(database)
     known = next((room for room in stored.rooms if room.name.key == name.key), None)
-    if name.key == LOBBY.key:
+    defaults = [LOBBY] if known is not None else _default_names(database, options)
+    if any(name.key == default.key for default in defaults):
         raise RoomNotChanged(f"Everyone is in {name.display}: it cannot be changed or removed.")
     if options["add"]:
         if known is not None:
             raise RoomNotChanged(f"There is a room {known.name.display} already.")
-        other = lookalike_of(name, [LOBBY, *(room.name for room in stored.rooms)])
+        other = lookalike_of(name, [*defaults, *(room.name for room in stored.rooms)])
         if other is not None:
             raise RoomNotChanged(f"{name.display} looks like {other.display}, a room.")
         now = int(time.time())
@@ -139,6 +141,21 @@ def _change(database: Database, name: UserName, options: dict[str, Any]) -> None
         access[name.key, account.id] = before._replace(is_owner=True)
     _write(database, RoomChanges({name.key: _changed(known, options)}, access), stored)
     _tell(f"The room {shown} was {'added' if options['add'] else 'changed'}.", database)
+
+
+def _default_names(database: Database, options: dict[str, Any]) -> list[UserName]:
+    """Return the names of the default room: in any case, in the settings file, and at the running server.
+
+    With another room of such a name, the server would not start again.
+    """
+    names = [LOBBY]
+    configured = default_room_of(options)
+    if configured is not None:
+        names.append(configured)
+    with suppress(NoServer, ControlFault, KeyError):  # a server of another version does not tell it
+        status = ask(database.path.parent, "status")
+        names.append(parse_user_name(status["rooms"]["default"]))
+    return names
 
 
 def _changed(room: RoomState, options: dict[str, Any]) -> RoomState:

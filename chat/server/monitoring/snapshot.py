@@ -84,8 +84,9 @@ def traffic(rates: RecentRates, messages: Callable[[], int]) -> dict[str, Any]:
 
 
 def rooms(known: Rooms, settings: Settings) -> dict[str, Any]:
-    """Return the numbers of rooms beside the default one, of their members who are here, and the limit."""
-    return {"rooms": {**known.status()._asdict(), "max_rooms": settings.max_rooms}}
+    """Return the name of the default room, the numbers of the others and of their members here, and the limit."""
+    status = {"default": known.default.name, **known.status()._asdict()}
+    return {"rooms": {**status, "max_rooms": settings.max_rooms}}
 
 
 def space(settings: Settings, backlogs: BacklogLimits, spool: Spool) -> dict[str, Any]:

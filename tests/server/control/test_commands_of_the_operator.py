@@ -38,7 +38,8 @@ def chat_server(
     """Return a server that takes commands, and does not look for changes by itself."""
     monkeypatch.setattr(database_watch, "LOOK_INTERVAL", 1000.0)
     directory.mkdir()
-    chat_server = open_a_chat_server(data_directory=directory, max_text=100)
+    hall = parse_user_name("Hall")
+    chat_server = open_a_chat_server(data_directory=directory, max_text=100, default_room=hall)
     control = chat_server.parts.make_control_server(directory, list)
     control.start()
     yield chat_server
@@ -51,7 +52,7 @@ def types(directory: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., 
 
     def run(*words: str, status: int = 0) -> str:
         arguments = [words[0], f"--data-directory={directory}", *words[1:]]
-        if words[0] in ("users", "bans"):
+        if words[0] in ("users", "bans", "rooms"):
             arguments = [*words, f"--data-directory={directory}"]
         found = gevent.get_hub().threadpool.apply(partial(cli.main, arguments))
         out, err = capsys.readouterr()
@@ -108,6 +109,14 @@ def test_what_cannot_be_announced_is_one_line(
     assert phrase in types("say", text, status=status)
 
 
+def test_no_room_gets_the_name_of_the_default_room_of_a_running_server(
+    chat_server: TestServer, types: Callable[..., str]
+) -> None:
+    assert "Everyone is in hall" in types("rooms", "add", "hall", status=1)
+    assert "H\u0430ll looks like Hall, a room" in types("rooms", "add", "H\u0430ll", status=1)
+    assert "was added. The running server has applied this." in types("rooms", "add", "hallway")
+
+
 def test_without_a_server_the_commands_say_so(directory: Path, types: Callable[..., str]) -> None:
     directory.mkdir()
     for words in (["say", "hello"], ["status"], ["status", "--json"]):
@@ -136,14 +145,20 @@ def test_the_status_is_that_of_now(chat_server: TestServer, types: Callable[...,
     alice.say("hello")
     alice.expect_text("hello", "alice")
 
-    assert "rooms        0 of 1000 beside the default one; nobody is in them" in types("status")
+    assert "rooms        0 of 1000 beside Hall; nobody is in them" in types("status")
     visitors = [come(chat_server, name) for name in ("carl", "dora")]
     for visitor in visitors:
         visitor.do("join", room="dev")
     visitors[0].do("join", room="den")
     rooms = json.loads(types("status", "--json"))["rooms"]
-    assert rooms == {"rooms": 2, "members": 3, "largest": 2, "max_rooms": 1000}
-    assert "2 of 1000 beside the default one; 3 members here, 2 in the largest" in types("status")
+    assert rooms == {
+        "default": "Hall",
+        "rooms": 2,
+        "members": 3,
+        "largest": 2,
+        "max_rooms": 1000,
+    }
+    assert "2 of 1000 beside Hall; 3 members here, 2 in the largest" in types("status")
     for visitor in visitors:
         visitor.close()
     chat_server.connections_are_accepted(2)

@@ -75,6 +75,17 @@ def test_rooms_of_a_stopped_server(
         assert eve.page(room="den") == ["public"]
 
 
+def test_no_room_gets_the_name_that_the_settings_file_gives_the_default_room(
+    tmp_path: Path, rooms: Rooms, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "server.toml"
+    file.write_text('default-room = "Hall"\n')
+    assert rooms("add", "hall", f"--config={file}") == 1
+    assert "Everyone is in hall" in capsys.readouterr().err
+    # A room that got the name before can be removed, so that the server starts again.
+    assert rooms("add", "hall") == rooms("remove", "hall", f"--config={file}") == 0
+
+
 def test_rooms_of_a_running_server(server: TestServer, rooms: Rooms, tmp_path: Path) -> None:
     """The server looks once a second, and here at once."""
     alice, eve = register(server, "alice"), come(server, "eve")
