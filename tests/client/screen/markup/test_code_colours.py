@@ -21,6 +21,13 @@ from chat.client.screen.markup.styled import marked_up
 from chat.client.screen.text.spans import text_of
 from chat.client.screen.text.styles import Layered
 
+
+@pytest.fixture(autouse=True)
+def much_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine, a block may take longer than on the screen it is given."""
+    monkeypatch.setattr(code_colours, "MAX_TIME", 20.0)
+
+
 CODE = ["def f(x):", "    # twice", "", '    return """a', 'b""" * 2']
 
 

@@ -90,7 +90,7 @@ class SearchedHistory:
 
     def open(self) -> None:
         self.indexer = Indexer(self.directory)
-        self.history = HistoryStore(self.directory, None, self.indexer, linger=0, patience=0.05)
+        self.history = HistoryStore(self.directory, None, self.indexer, linger=0, patience=1.0)
         make: Callable[..., Searching] = SearchProcess if self.apart else FileSearch
         self.searching = make(self.directory, budget=self.budget)
         self.search = MessageSearch(self.history, self.indexer, self.searching)
