@@ -107,3 +107,13 @@ def staged(
                 yield stage
             finally:
                 stage.leave()
+
+
+def shows_a_neighbour(stage: Stage, key: str) -> None:
+    """Press a key that leads from the view of alice to the one above or below, and its opposite, which leads back."""
+    stage.bob.command("/query alice")
+    stage.bob.wait_for("^ alice alone, at ")
+    stage.bob.press(key)
+    stage.bob.wait_until(lambda rows: not rows[0].startswith(" alice alone, at "))
+    stage.bob.press("<alt-down>" if "up" in key else "<alt-up>")
+    stage.bob.wait_for("^ alice alone, at ")

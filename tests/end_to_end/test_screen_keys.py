@@ -23,7 +23,7 @@ from chat.client.screen.input.keys import (
     view_number,
 )
 from chat.client.screen.reading.scrolling import WHEEL_ROWS
-from tests.end_to_end.screen_stage import Stage, staged
+from tests.end_to_end.screen_stage import Stage, shows_a_neighbour, staged
 from tests.end_to_end.screens import PyteScreen, client
 
 LOG_ROWS = 24 - 3  # of a terminal: all but title, status and input
@@ -360,8 +360,8 @@ SCENARIOS: dict[tuple[KeyContext, Action], Scenario] = {
     (KeyContext.LOG, Action.SEARCH): asks_what_to_search,
     (KeyContext.VIEWS, Action.VIEW): shows_a_view,
     (KeyContext.VIEWS, Action.NEXT_UNREAD): shows_what_is_new,
-    (KeyContext.VIEWS, Action.VIEW_ABOVE): shows_what_is_new,  # of two, each is above the other
-    (KeyContext.VIEWS, Action.VIEW_BELOW): shows_what_is_new,
+    (KeyContext.VIEWS, Action.VIEW_ABOVE): shows_a_neighbour,
+    (KeyContext.VIEWS, Action.VIEW_BELOW): shows_a_neighbour,
     (KeyContext.VIEWS, Action.SWITCH): opens_the_switcher,
     (KeyContext.VIEWS, Action.BARE): shows_the_log_alone,
     (KeyContext.VIEWS, Action.SAY_AGAIN): finds_no_line_to_decide_about,
