@@ -89,7 +89,12 @@ class ChatServer:
         for prepare in self._stages.prepare:
             prepare()
         address = self._settings.address
-        sockets = listen(address)
+        try:
+            sockets = listen(address)
+        except OSError:
+            # Without a clean end, the next start would take the messages before it for lost in a crash.
+            self._close_parts()
+            raise
         if address.path is not None:
             self._path = Path(address.path)
         # The first check of a name loads tables. Load them now, since later all users would wait for that.
@@ -116,9 +121,12 @@ class ChatServer:
             say_farewell()
         self._handler.end_all(timeout)
         gevent.killall(self._background)
+        self._close_parts()
+        log.info("stopped")
+
+    def _close_parts(self) -> None:
         for close in self._stages.close:
             close()
-        log.info("stopped")
 
     def _log_encryption(self) -> None:
         certificates, tls = self._certificates, self._settings.tls

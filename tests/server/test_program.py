@@ -22,6 +22,7 @@ from chat.server.program import CannotStart, run
 from chat.server.settings import Settings, TlsMode
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import wait_until
+from tests.server.server_in_test import open_chat_server
 
 Signals = dict[int, Callable[[], None]]
 
@@ -200,6 +201,21 @@ def test_what_cannot_start_leaves_no_control_socket(
         with pytest.raises(CannotStart):
             run(dataclasses.replace(settings, address=address, data_directory=tmp_path))
     assert not (tmp_path / "control.sock").exists()
+
+
+def test_a_server_that_cannot_listen_ends_cleanly(
+    signals: Signals, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = tmp_path / "data"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = Address("127.0.0.1", taken.getsockname()[1])
+        with pytest.raises(CannotStart):
+            run(dataclasses.replace(settings, address=address, data_directory=data))
+    with open_chat_server(tmp_path, data_directory=data) as server:
+        alice = server.join("alice")
+        alice.say("hello")
+        assert alice.expect_text("hello", "alice").header["seq"] == 1
+    assert "no clean stop" not in caplog.text
 
 
 def test_an_address_that_is_taken_is_one_line(signals: Signals, settings: Settings) -> None:
