@@ -153,7 +153,9 @@ class CuttingRun:
                 self.counts["holes shown"] += sum(isinstance(event, HoleShown) for event in life)
         kept = {message.body for each in stored for message in each.messages}
         self.counts["answered lines lost"] = sum(
-            line.fate is Fate.ANSWERED and line.body not in kept
+            line.fate is Fate.ANSWERED
+            and line.body not in kept
+            and line.log not in observed.changing
             for observed in evidence.observed
             for line in observed.lines.values()
         )
