@@ -313,7 +313,7 @@ COMMANDS: tuple[SlashCommand, ...] = (
     _bare_command("names", ToggleNames, "show or hide the column of names", Availability.SCREEN),
     _bare_command("sidebar", ToggleSidebar, "show or hide the list of views", Availability.SCREEN),
     _screen_command("query", "NAME", OpenView, "talk to one user in a separate view"),
-    _bare_command("close", CloseView, "close the view of one user", Availability.SCREEN),
+    _bare_command("close", CloseView, "close this view", Availability.SCREEN),
     SlashCommand(
         "ignore",
         "[NAME]",
