@@ -63,6 +63,7 @@ def test_the_welcome_says_what_a_client_should_know(open_a_chat_server: OpenTest
         "limits": {"max_text": 1000, "max_file": 2000, "inline": 77},
         "motd": "Be nice.\n\tАлиса",
         "history": False,
+        "default_room": "lobby",
     }
 
 
