@@ -190,6 +190,8 @@ class App:
 
     def ask(self, asked: Asked) -> None:
         """Queue ``asked`` for the greenlet that sends, so that typing never waits for the network."""
+        # A line is a draft no more as soon as it is remembered as a line: a client that is killed then has it once.
+        self._kept_views.keep()
         self._asked.put(asked)
 
     def addressed(self, reply: Reply) -> Say:
