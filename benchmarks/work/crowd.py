@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from benchmarks.audience import SPARE_DESCRIPTORS
@@ -67,8 +67,10 @@ class Crowd(ServerWork):
             )
             crowd.settle(1.3)
             meter = Meter(server)
-            turn = self._visit if rooms else self._come_and_go
-            count = turn(peer, crowd, entrance, guests, stay, max(plan.seconds, _AT_LEAST))
+            act = (
+                _visit(peer, guests) if rooms else _come_and_go(peer, crowd, entrance, guests, stay)
+            )
+            count = _keep_pace(crowd, act, max(plan.seconds, _AT_LEAST))
             took, used = meter.elapsed(), meter.used()
             return {
                 "share": used / took,
@@ -79,46 +81,39 @@ class Crowd(ServerWork):
                 "generator": meter.own_used() / used,
             }
 
-    def _visit(
-        self,
-        peer: Peer,
-        crowd: Connections,
-        entrance: Entrance,
-        guests: list[socket.socket],
-        stay: int,
-        seconds: float,
-    ) -> int:
-        """Let users leave the room and join it again, at the pace."""
-        visit = peer.visit(0)
-        began, count = time.monotonic(), 0
-        while (now := time.monotonic() - began) < seconds:
-            while count < now * _RATE:
-                guests[count // 2 % len(guests)].sendall(visit)
-                count += 2
-            crowd.turn()
-        return count
 
-    def _come_and_go(
-        self,
-        peer: Peer,
-        crowd: Connections,
-        entrance: Entrance,
-        guests: list[socket.socket],
-        stay: int,
-        seconds: float,
-    ) -> int:
-        """Let users leave the server and log in again, at the pace."""
-        began, count = time.monotonic(), 0
-        while (now := time.monotonic() - began) < seconds:
-            while count < now * _RATE:
-                place = count // 2 % len(guests)
-                crowd.forget(guests[place])
-                # Another name: the server may not have noticed yet that the former user has left.
-                name = stay + _COMING + count
-                guests[place] = entrance.begin(peer.member(name, []))
-                count += 2
-            crowd.turn()
-        return count
+def _visit(peer: Peer, guests: Sequence[socket.socket]) -> Callable[[int], None]:
+    """Return what lets a user leave the room and join it again."""
+    visit = peer.visit(0)
+    return lambda count: guests[count // 2 % len(guests)].sendall(visit)
+
+
+def _come_and_go(
+    peer: Peer, crowd: Connections, entrance: Entrance, guests: list[socket.socket], stay: int
+) -> Callable[[int], None]:
+    """Return what lets a user leave the server, and another one log in."""
+
+    def replace(count: int) -> None:
+        place = count // 2 % len(guests)
+        crowd.forget(guests[place])
+        # Another name: the server may not have noticed yet that the former user has left.
+        guests[place] = entrance.begin(peer.member(stay + _COMING + count, []))
+
+    return replace
+
+
+def _keep_pace(crowd: Connections, act: Callable[[int], None], seconds: float) -> int:
+    """Let a user leave and one come by ``act``, again and again at the pace; return how many came and left.
+
+    ``act`` gets how many did so before.
+    """
+    began, count = time.monotonic(), 0
+    while (now := time.monotonic() - began) < seconds:
+        while count < now * _RATE:
+            act(count)
+            count += 2
+        crowd.turn()
+    return count
 
 
 def _users(plan: Plan) -> int:
