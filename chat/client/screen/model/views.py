@@ -69,6 +69,7 @@ class View:
     """
 
     __slots__ = (
+        "_first_unread",
         "_is_shown",
         "_numbered_from",
         "_weight",
@@ -113,6 +114,8 @@ class View:
         self.reached: int | None = None
         # Entries before this one have numbers that mean nothing any more. None: there are no such entries.
         self._numbered_from: int | None = None
+        # The number of the first unread message of the room, if it is known.
+        self._first_unread: int | None = None
         self._weight = 0
         self._is_shown = False
 
@@ -165,6 +168,8 @@ class View:
         if not self.is_read:
             self.unread += 1
             self.calls += entry.calls
+            if self._first_unread is None and log_of(entry) is None:
+                self._first_unread = entry.seq
 
     def _drop_oldest(self) -> None:
         self._weight -= self.entries.popleft().weight
@@ -221,12 +226,10 @@ class View:
     @property
     def read_up_to(self) -> int | None:
         """Return the number of the last message of the room before all that is unread; None if no number is known."""
+        if self._first_unread is not None:
+            return self._first_unread - 1
         newest = self.newest.get(None)
-        if newest is None or not self.unread or self.left_off is None:
-            return None if newest is None else newest.seq
-        unread = self._entries_from(max(self.left_off, self.first))
-        numbers = (entry.seq for entry in unread if entry.seq is not None and log_of(entry) is None)
-        return next((number - 1 for number in numbers), newest.seq)
+        return None if newest is None or self.unread else newest.seq
 
     def number_of(self, seq: int) -> int:
         """Return the number of the first entry of the view's log with the number ``seq`` or a higher one."""
@@ -277,12 +280,15 @@ class View:
         self.called = sum(entry.calls for _, entry in unread)
         if not self.is_read:
             self.unread, self.calls = self.fresh, self.called
+            numbers = (entry.seq for _, entry in unread if log_of(entry) is None)
+            self._first_unread = next(numbers, None)
 
     def renumber(self) -> None:
         """Forget the numbers of all messages: further ones are counted anew."""
         self._numbered_from = self.end
         self.above, self.has_start, self.reached = None, False, None
         self.newest.clear()
+        self._first_unread = None
 
     def _entries_from(self, number: int) -> Iterator[Entry]:
         return islice(self.entries, number - self.first, None)
@@ -329,6 +335,7 @@ class View:
         """Reset the counters if the view is read; the rule stays until the next absence."""
         if self.is_read:
             self.unread = self.calls = 0
+            self._first_unread = None
 
 
 class Page(View):

@@ -243,3 +243,36 @@ def test_the_rule_moves_to_what_no_device_has_shown(
     assert view.left_off == (unread[0] if unread else None)
     assert view.fresh == len(unread)
     assert view.unread == (0 if is_back else len(unread))
+
+
+@given(st.lists(st.sampled_from(["room", "private", "look", "away"]), max_size=30))
+def test_what_is_read_ends_before_the_first_unread_message_of_the_room(steps: list[str]) -> None:
+    view = View()
+    unread: list[int] = []
+    newest, is_looking = None, False
+    for number, step in enumerate(steps, 1):
+        if step == "room":
+            view.append(said(seq=number))
+            newest = number
+            unread += [] if is_looking else [number]
+        elif step == "private":
+            view.append(said(to="bob", seq=1000 - number))
+        else:
+            is_looking = step == "look"
+            view.show(is_looking)
+            unread = [] if is_looking else unread
+        if unread:
+            assert view.read_up_to == unread[0] - 1
+        elif not view.unread:
+            assert view.read_up_to == newest
+
+
+def test_what_another_device_has_read_is_read() -> None:
+    view = View()
+    for seq in (4, 5, 6):
+        view.append(said(seq=seq))
+    assert view.read_up_to == 3
+    view.read_elsewhere(ReadUpTo(5))
+    assert view.read_up_to == 5
+    view.renumber()
+    assert view.read_up_to is None
