@@ -164,6 +164,19 @@ class RoomMembership:
             if session is not member:
                 self._broadcast.put(session.send_queue, frame)
 
+    def decline(self, member: Member, room: ChatRoom) -> bool:
+        """Take back the invitation of a user who is not in ``room``, at their own wish; False if there is none."""
+        account = member.account_id
+        if room.has(member):
+            return False
+        if account is None:
+            return self._rooms.uninvite_guest(room, member.name.key) is not None
+        access = room.access.get(account)
+        if access is None or access.is_member or access.is_owner:
+            return False
+        self.set_access(room, account, None)
+        return True
+
     def put_out(self, member: Member, room: ChatRoom, sentence: str) -> None:
         """Take a user out of ``room`` with all their sessions, and tell them why.
 

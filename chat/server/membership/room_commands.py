@@ -110,6 +110,10 @@ class RoomCommands:
         return b'%b,"users":%b}' % (encoded[:-1], room.members.json())
 
     def _part(self, member: Member, command: Command) -> CommandAnswer:
+        invited = self._rooms.find(room_name(command).key)
+        if invited is not None and self._membership.decline(member, invited):
+            sentence = f"You have declined the invitation to {invited.name}."
+            return CommandAnswer(sentence, {"room": invited.header_name})
         room = room_of(self._rooms, member, room_name(command).key)
         if room.is_default:
             sentence = "Everyone is in this room; to leave it, log out."

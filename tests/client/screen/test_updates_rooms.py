@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -26,6 +27,7 @@ from chat.client.connection.events import (
     TopicChanged,
     Welcome,
 )
+from chat.client.connection.receipts import Receipt
 from chat.client.conversation.ui_events import Announced, UiEvent
 from chat.client.resuming.events import CatchUpBegan, CatchUpEnded, MissingMessages, Renumbered
 from chat.client.screen.draw.bars import title_line, topic_line
@@ -210,6 +212,12 @@ def test_an_invitation_says_how_to_come(bench: Bench) -> None:
     bench.model.attention.ignored.add("mallory")
     bench.take(Invited("trap", "mallory", "mallory invites you", NINE))
     assert bench.lines()[-1] == line
+    assert "attic" in bench.model.known_rooms()
+    receipt = Receipt(threading.Event(), MessageType.UTF8)
+    bench.take(LeftRoom("attic", NINE, "parted", receipt))
+    line = "-- you have declined the invitation to the room attic"
+    assert bench.lines(bench.model.current)[-1] == line
+    assert "attic" not in bench.model.known_rooms()
 
 
 def test_what_was_missed_in_a_room_is_unread_there(bench: Bench) -> None:

@@ -53,6 +53,40 @@ def test_an_invitation_waits_for_who_is_away(tmp_path: Path) -> None:
         assert bob.page(room="den") == ["before", "after"]
 
 
+def test_invitations_are_declined(tmp_path: Path) -> None:
+    """Nobody can fill up the invitations of a user for good."""
+    data: dict[str, Any] = {"data_directory": tmp_path / "data", "rate": None, "max_rooms": 60}
+    with open_chat_server(tmp_path, **data) as server:
+        mallory, bob, eve = (
+            register(server, "mallory"),
+            register(server, "bob"),
+            come(server, "eve"),
+        )
+        rooms = [f"trap{number}" for number in range(50)]
+        for name in rooms:
+            mallory.do("join", room=name)
+            mallory.do("room", room=name, kind="closed")
+            mallory.do("invite", room=name, target="bob")
+        mallory.do("invite", room="trap1", target="eve")
+        alice = register(server, "alice")
+        alice.do("join", room="den")
+        assert alice.code("invite", room="den", target="bob") == "too-many-rooms"
+        assert bob.do("part", room="TRAP1").header["room"] == "trap1"
+        assert bob.code("part", room="trap1") == bob.code("names", room="trap1") == "not-in-room"
+        assert bob.code("join", room="trap1") == "not-invited"
+        alice.do("invite", room="den", target="bob")
+        eve.do("part", room="trap1")
+        assert eve.code("part", room="trap1") == eve.code("history", room="trap1") == "not-in-room"
+        assert eve.code("join", room="trap1") == "not-invited"
+        # An owner who is not there has no invitation to decline.
+        mallory.do("part", room="trap1")
+        assert mallory.code("part", room="trap1") == "not-in-room"
+        mallory.do("join", room="trap1")
+    with open_chat_server(tmp_path, **data) as server:
+        bob = come(server, "bob", password=PASSWORD)
+        assert sorted(bob.welcome["invited"]) == sorted([*rooms[:1], *rooms[2:], "den"])
+
+
 def test_an_owner_removes_a_member(server: TestServer) -> None:
     alice, bob, eve = register(server, "alice"), register(server, "bob"), come(server, "eve")
     alice.do("join", room="den")

@@ -118,6 +118,11 @@ class RoomUpdater:
 
     def _left(self, event: LeftRoom, now: datetime) -> None:
         view = self._model.room_view(event.room)
+        if event.receipt is not None and not self._is_inside(event.room):
+            self._model.other_rooms.pop(room_log(event.room), None)
+            name = sanitize(event.room)
+            self._model.remark(now, f"you have declined the invitation to the room {name}")
+            return
         if view is None or view.room is None or view is self._model.default:
             return
         if view.room.membership is Membership.OUTSIDE:
