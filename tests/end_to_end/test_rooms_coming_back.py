@@ -28,7 +28,6 @@ from chat.client import (
 )
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.client.runtime.runtime import PLAIN, Runtime
-from tests.client.runtimes import with_both_runtimes
 from tests.end_to_end.accounts import password_option, register
 from tests.end_to_end.client_process import CLIENT, client_environment
 from tests.end_to_end.server_process import ServerProcess, eventually
@@ -112,7 +111,7 @@ def program(
         task.join()
 
 
-@with_both_runtimes
+@pytest.mark.parametrize("runtime", quick_first([GEVENT, PLAIN], "other tests use each runtime"))
 def test_rooms_are_joined_again_and_caught_up(
     servers: Servers, tmp_path: Path, runtime: Runtime
 ) -> None:

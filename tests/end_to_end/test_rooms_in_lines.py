@@ -138,6 +138,7 @@ def test_rooms_that_do_not_let_one_in(tmp_path: Path, home: Path) -> None:
             assert bob.wait() == 1  # something was refused
 
 
+@pytest.mark.thorough("test_rooms_coming_back.py restarts the server under a program")
 def test_a_pipe_is_in_its_room_again_after_a_restart_of_the_server(
     server: Server, home: Path, tmp_path: Path
 ) -> None:
