@@ -85,7 +85,8 @@ class RoomMaker:
             found = self._rooms.find(name.key)
             if found is not None:
                 return found
-            self._require_free(name, member)
+            self._require_no_lookalike(name, member)
+            self._make_place()
             account = member.account_id
             head = self._begin_log(name)
             state = RoomState(name, start=head, opened=head, created=int(self._clock()))
@@ -224,13 +225,30 @@ class RoomMaker:
         sentence = f"{NO_SUCH_ROOM} Only {whose} can make rooms."
         raise CommandRefused(NoticeCode.NO_SUCH_ROOM, sentence)
 
-    def _require_free(self, name: UserName, member: Member) -> None:
+    def _require_no_lookalike(self, name: UserName, member: Member) -> None:
         other = self._rooms.lookalike(name)
         if other is not None:
             # The name of a closed room is not for strangers.
             which = f": {other.name}" if other.may_know(member) else ""
             sentence = f"There is a room whose name looks like {name.display}{which}."
             raise CommandRefused(NoticeCode.NOT_ALLOWED, sentence)
+
+    def _make_place(self) -> None:
+        """Remove the room that has been empty for longest if the server can have no more. Raises CommandRefused.
+
+        Otherwise a guest who makes and leaves many rooms would keep others from making any for a day.
+        """
+        if len(self._rooms) < self._settings.max_rooms:
+            return
+        empty = [room for room in self._rooms if not room.is_default and room.is_empty]
+        free = [room for room in empty if not room.is_registered]
+        # Rooms whose time is not noted yet have been empty for less than a minute.
+        oldest = min(free, key=lambda room: room.state.empty_since or self._clock(), default=None)
+        if oldest is not None:
+            self._store.write({oldest.state.name.key: None})
+            if oldest.is_empty:
+                self._membership.dissolve(oldest)
+                log.info("the empty room %s makes place, and is removed", oldest.name)
         if len(self._rooms) >= self._settings.max_rooms:
             sentence = f"The server has {len(self._rooms)} rooms, and can have no more."
             raise CommandRefused(NoticeCode.TOO_MANY_ROOMS, sentence)

@@ -155,6 +155,26 @@ def test_who_may_make_rooms(open_a_chat_server: OpenServer, tmp_path: Path) -> N
     assert alice.code("join", room="third") == "too-many-rooms"
 
 
+def test_empty_rooms_make_place(open_a_chat_server: OpenServer, tmp_path: Path) -> None:
+    server = open_a_chat_server(data_directory=tmp_path / "data", max_rooms=3)
+    alice, eve, bob = register(server, "alice"), come(server, "eve"), come(server, "bob")
+    alice.do("join", room="owned")
+    alice.do("part", room="owned")
+    eve.do("join", room="used")
+    for number in range(5):
+        eve.do("join", room=f"room{number}")
+        eve.do("part", room=f"room{number}")
+        assert [each["room"] for each in bob.listed("rooms")] == [
+            "lobby",
+            "owned",
+            f"room{number}",
+            "used",
+        ]
+    bob.do("join", room="den")
+    assert eve.code("join", room="one-more") == "too-many-rooms"
+    assert eve.code("join", room="room4") == "too-many-rooms"
+
+
 def test_a_user_is_in_fifty_rooms_at_most(server: TestServer) -> None:
     alice = come(server, "alice")
     for number in range(50):
