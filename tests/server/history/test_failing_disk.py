@@ -103,7 +103,7 @@ def test_while_history_is_suspended_the_messages_since_then_are_a_hole(
     history: HistoryStore, disk: Disk, epochs: Epochs
 ) -> None:
     say(history, 3)
-    history.call(lambda writer: None)
+    history._queue.wait_until_written()
     disk.fault = HistoryFault("cannot use history.db: disk full")
     say(history, 2)
     epochs.wait_for(1)

@@ -25,7 +25,7 @@ def test_a_room_keeps_its_messages_for_the_time_that_its_owner_sets(tmp_path: Pa
         history, recording = server.parts.history, server.parts.recording
         assert history is not None
         assert recording is not None
-        server.parts.history.call(lambda writer: None)  # type: ignore[union-attr] # all is written
+        history._queue.wait_until_written()
         soon = Retention(history, None, None, lambda: 4e9, shorter=recording._kept_shorter)
 
         soon.sweep()
