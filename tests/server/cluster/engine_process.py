@@ -67,7 +67,18 @@ class EngineProcess:
             self._process = None
 
     def call(self, *command: str | bytes | int) -> Any:
-        """Return the answer to a command, by a connection of its own."""
+        """Return the answer to a command, by a connection of its own.
+
+        Sentinel makes an engine reset its connections when it gives it a role: then the command is repeated once.
+        """
+        try:
+            return self._call(*command)
+        except redis.ConnectionError as problem:
+            if not isinstance(problem.__cause__ or problem.__context__, ConnectionResetError):
+                raise
+            return self._call(*command)
+
+    def _call(self, *command: str | bytes | int) -> Any:
         with redis.Redis(
             port=self.port, protocol=2, retry=Retry(NoBackoff(), 0), socket_timeout=5
         ) as client:
