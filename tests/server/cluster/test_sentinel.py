@@ -42,9 +42,10 @@ def test_failover(tmp_path: Path) -> None:
         primary.kill()
         say(200)
         until(lambda: servers[0].log.standing is Standing.AWAY)
+        # Sentinel would do nothing if the primary came back before.
+        until(lambda: primaries_of(replicas))
         # Two replicas must have each entry, so all waits for the third engine.
         primary.start()
-        until(lambda: primaries_of(replicas))
         [cluster_.engine] = primaries_of(replicas)
         say(200)
         assert cluster_.faults() == []
