@@ -3,6 +3,7 @@
 Usage:
   talk_beside_searches [--messages=<n>] [--searches=<n>] [--rounds=<n>] [--rate=<n>]
                        [--directory=<directory>]
+  talk_beside_searches search <address>
 
 A server keeps the history of ``python -m benchmarks.searching``. A user says texts at a steady rate, and ten others
 hear them. In each round, another user searches without a pause; then nobody searches for as long. The program prints
@@ -10,7 +11,7 @@ how long a text takes from the call that sends it until a listener has it, with 
 
 Options:
   --messages=<n>           messages in the history [default: 1000000]
-  --searches=<n>           searches in a round [default: 1000]
+  --searches=<n>           searches in a round [default: 100]
   --rounds=<n>             rounds [default: 7]
   --rate=<n>               texts a second [default: 200]
   --directory=<directory>  keep the files there, and use those that are there; without it, they are temporary
@@ -20,23 +21,24 @@ from __future__ import annotations
 
 import random
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 
 import gevent
 from docopt import docopt
+from gevent.threadpool import ThreadPool
 
 from benchmarks.processes import CHECKOUT, free_port, running
 from benchmarks.searching import Language, index, searches, write
 from chat.client import Connection, Text, connect
 from chat.client.gevent_runtime import GEVENT
 from chat.server.history.reader import FILE_NAME
-from chat.server.history.search.wanted import Wanted
 
 LISTENERS = 10
 # Users who measure and are measured must not be delayed by what protects a server.
@@ -76,7 +78,48 @@ class Talk:
                 self.delays.append(time.perf_counter() - self._sent[event.text])
 
 
-def measure(address: str, wanted: Iterator[Wanted], count: int, rounds: int, rate: float) -> None:
+class Searcher:
+    """A user who searches when told, in a process of its own: its client must not hold up those that are measured."""
+
+    def __init__(self, address: str) -> None:
+        command = [sys.executable, "-m", "benchmarks.talk_beside_searches", "search", address]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=CHECKOUT
+        )
+        self._pool = ThreadPool(1)
+
+    def search(self, count: int) -> None:
+        """Search so often, and wait for the end."""
+        self._pool.apply(self._ask, (count,))
+
+    def _ask(self, count: int) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(b"%d\n" % count)
+        self._process.stdin.flush()
+        assert self._process.stdout.readline(), "the user who searches has ended"
+
+    def end(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.wait()
+
+
+def search(address: str) -> None:
+    """Search as often as each line of the standard input says, then write a line."""
+    language = Language(random.Random(1))
+    wanted = [each for _, kind in searches(language, 100) for each in kind]
+    language.rng.shuffle(wanted)
+    following = cycle(wanted)
+    with connect(address, "searcher", runtime=GEVENT) as searcher:
+        for line in sys.stdin:
+            for words, sender, has in islice(following, int(line)):
+                text = " ".join(word.decode() for word in words)
+                next(searcher.search(text, sender=sender, has=has), None)
+            print("done", flush=True)
+
+
+def measure(address: str, count: int, rounds: int, rate: float) -> None:
     """Print the delays of both kinds of time, and the ratio of their 99th percentiles."""
     with ExitStack() as stack:
 
@@ -85,17 +128,15 @@ def measure(address: str, wanted: Iterator[Wanted], count: int, rounds: int, rat
 
         listeners = [enter(f"listener{number}") for number in range(LISTENERS)]
         talk = Talk(enter("speaker"), listeners, rate)
-        searcher = enter("searcher")
-        gevent.sleep(2)
+        searcher = Searcher(address)
+        stack.callback(searcher.end)
+        searcher.search(1)
         beside: list[list[float]] = []
         without: list[list[float]] = []
         for _ in range(rounds):
             talk.delays = []
             start = time.perf_counter()
-            for _ in range(count):
-                words, sender, has = next(wanted)
-                text = " ".join(word.decode() for word in words)
-                next(searcher.search(text, sender=sender, has=has), None)
+            searcher.search(count)
             took = time.perf_counter() - start
             beside.append(talk.delays)
             talk.delays = []
@@ -107,7 +148,8 @@ def measure(address: str, wanted: Iterator[Wanted], count: int, rounds: int, rat
         talk.end()
         ratios = sorted(_p99(a) / _p99(b) for a, b in zip(beside, without, strict=True))
         print(
-            f"p99 with searches to p99 without: {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})"
+            f"p99 with searches to p99 without: {statistics.median(ratios):.2f}"
+            f" ({ratios[0]:.2f} to {ratios[-1]:.2f})"
         )
 
 
@@ -122,15 +164,14 @@ def _p99(delays: list[float]) -> float:
 def main(argv: list[str]) -> None:
     """Execute the command line ``argv``."""
     options = docopt(__doc__ or "", argv)
-    language = Language(random.Random(1))
+    if options["search"]:
+        search(options["<address>"])
+        return
     with tempfile.TemporaryDirectory() as temporary:
         directory = Path(options["--directory"] or temporary)
         if not (directory / FILE_NAME).exists():
-            write(directory, int(options["--messages"]), language)
+            write(directory, int(options["--messages"]), Language(random.Random(1)))
         index(directory)
-        count = int(options["--searches"])
-        wanted = [each for _, kind in searches(language, count) for each in kind]
-        language.rng.shuffle(wanted)
         port = free_port()
         program = str(CHECKOUT / "bin" / "chat-server")
         command = [
@@ -139,14 +180,9 @@ def main(argv: list[str]) -> None:
             f"--address=127.0.0.1:{port}",
             f"--data-directory={directory}",
         ]
+        rate = float(options["--rate"])
         with running([*command, *_OPTIONS], port, directory):
-            measure(
-                f"127.0.0.1:{port}",
-                cycle(wanted),
-                count,
-                int(options["--rounds"]),
-                float(options["--rate"]),
-            )
+            measure(f"127.0.0.1:{port}", int(options["--searches"]), int(options["--rounds"]), rate)
 
 
 if __name__ == "__main__":

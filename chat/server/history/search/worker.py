@@ -18,7 +18,7 @@ from chat.server.history.search.looking import FileSearch, SearchPage
 from chat.server.history.search.search_process import read, write
 
 # Those who talk come before those who search.
-_NICENESS = 5
+_NICENESS = 10
 # Meant for the server, which ends this process: a signal such as Ctrl-C goes to the whole group.
 _MEANT_FOR_THE_SERVER = (
     signal.SIGINT,
