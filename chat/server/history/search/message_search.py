@@ -66,7 +66,8 @@ class MessageSearch:
             return self._find_between(log, wanted, size, since, until, before, after)
         finally:
             self._waiting -= 1
-            self._end_of_idling = gevent.spawn_later(IDLE, self._close)
+            if not self._waiting:
+                self._end_of_idling = gevent.spawn_later(IDLE, self._close)
 
     def _find_between(
         self,

@@ -127,6 +127,20 @@ def test_it_ends_when_nobody_searches(
     assert finds_hello(searched)
 
 
+def test_searches_at_once_leave_one_end_of_idling(
+    searched: SearchedHistory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = []
+
+    def spawn_later(*arguments: object) -> gevent.Greenlet[[], None]:
+        begun.append(arguments)
+        return gevent.Greenlet()
+
+    monkeypatch.setattr(gevent, "spawn_later", spawn_later)
+    gevent.joinall([gevent.spawn(finds_hello, searched) for _ in range(3)], raise_error=True)
+    assert len(begun) == 1
+
+
 def children_of(pid: int) -> list[int]:
     # Each thread has its own.
     lists = Path(f"/proc/{pid}/task").glob("*/children")
