@@ -125,7 +125,7 @@ class Lease:
             self._board.trouble(PART, str(away))
             return False
         if answer.verdict is not EngineVerdict.OK:
-            self._board.end(*_ENDS[answer.verdict])
+            end_by(self._board, answer.verdict)
             return False
         self._on_head(answer.value)
         self._board.well(PART)

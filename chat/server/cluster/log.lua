@@ -121,11 +121,7 @@ local function create(keys, args)
 end
 
 -- args: epoch, channel, name, incarnation, counter of the entry, n, writer and counter of what is applied, payload
-local function append(keys, args)
-  local head = read_head(keys, args[1])
-  if not head then
-    return {'CUT'}
-  end
+local function append(keys, args, head)
   if not lease_of(keys, args[3], args[4]) then -- guard: lease
     return {'OVER'}
   end
@@ -146,11 +142,7 @@ end
 -- args: epoch, channel, name, incarnation, length of the lease (ms), "take" or "renew", n, writer and counter of what
 -- is applied. Appends the fences that are due. Answers OK with n of the last entry, or HELD with the ms that the lease
 -- of another incarnation has left.
-local function hold(keys, args)
-  local head = read_head(keys, args[1])
-  if not head then
-    return {'CUT'}
-  end
+local function hold(keys, args, head)
   local now = math.floor(clock() / 1000)
   fence(keys, args[2], head, now)
   local found = compare(keys, head, tonumber(args[7]), args[8], tonumber(args[9])) -- guard: identity
@@ -174,11 +166,7 @@ local function hold(keys, args)
 end
 
 -- args: epoch, channel, name, incarnation. Ends a lease at once, by a fence.
-local function release(keys, args)
-  local head = read_head(keys, args[1])
-  if not head then
-    return {'CUT'}
-  end
+local function release(keys, args, head)
   if lease_of(keys, args[3], args[4]) then
     end_lease(keys, args[2], head, args[3], args[4])
   end
@@ -187,11 +175,7 @@ end
 
 -- args: epoch, n, writer and counter of what is applied, the most entries, and the bytes after which no further entry
 -- is added. Answers OK with n of the last entry and the packed entries that follow what is applied.
-local function read(keys, args)
-  local head = read_head(keys, args[1])
-  if not head then
-    return {'CUT'}
-  end
+local function read(keys, args, head)
   local n = tonumber(args[2])
   local found = compare(keys, head, n, args[3], tonumber(args[4])) -- guard: identity
   if found ~= 'OK' then
@@ -221,11 +205,7 @@ end
 
 -- args: epoch, ms for which entries are kept, the most entries that one call removes. Removes old entries that every
 -- server with a lease has applied, but never the last one that a server has applied. Answers OK with their number.
-local function trim(keys, args)
-  local head = read_head(keys, args[1])
-  if not head then
-    return {'CUT'}
-  end
+local function trim(keys, args, head)
   local last = head.n
   local all = redis.call('HGETALL', keys[3])
   for i = 2, #all, 2 do
@@ -253,10 +233,21 @@ local function trim(keys, args)
   return {'OK', low - begin}
 end
 
+-- Gives a function the head of the log too, and answers CUT for it if the log is not that of the epoch in args[1].
+local function with_head(callback)
+  return function(keys, args)
+    local head = read_head(keys, args[1])
+    if not head then
+      return {'CUT'}
+    end
+    return callback(keys, args, head)
+  end
+end
+
 -- When the engine is out of memory, no entry is taken. But servers stay, and old entries go.
 redis.register_function{function_name = '@LIBRARY@_create', callback = create}
-redis.register_function{function_name = '@LIBRARY@_append', callback = append}
-redis.register_function{function_name = '@LIBRARY@_hold', callback = hold, flags = {'allow-oom'}}
-redis.register_function{function_name = '@LIBRARY@_release', callback = release, flags = {'allow-oom'}}
-redis.register_function{function_name = '@LIBRARY@_trim', callback = trim, flags = {'allow-oom'}}
-redis.register_function{function_name = '@LIBRARY@_read', callback = read, flags = {'no-writes'}}
+redis.register_function{function_name = '@LIBRARY@_append', callback = with_head(append)}
+redis.register_function{function_name = '@LIBRARY@_hold', callback = with_head(hold), flags = {'allow-oom'}}
+redis.register_function{function_name = '@LIBRARY@_release', callback = with_head(release), flags = {'allow-oom'}}
+redis.register_function{function_name = '@LIBRARY@_trim', callback = with_head(trim), flags = {'allow-oom'}}
+redis.register_function{function_name = '@LIBRARY@_read', callback = with_head(read), flags = {'no-writes'}}
