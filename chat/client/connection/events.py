@@ -357,13 +357,13 @@ class MessagePage(Struct):
     goes_on_before: int | None = None
 
 
-Event: TypeAlias = (
+# What a user interface shows as it is. Of an attachment it shows where the content is, too: see ``ui_events``.
+EventWithoutAttachment: TypeAlias = (
     Welcome
     | Joined
     | Left
     | StatusChanged
     | Text
-    | Attachment
     | Notice
     | ReadElsewhere
     | EnteredRoom
@@ -374,3 +374,4 @@ Event: TypeAlias = (
     | HereCount
     | BadFrame
 )
+Event: TypeAlias = EventWithoutAttachment | Attachment

@@ -11,23 +11,7 @@ from chat.client.answers.listings import KnownDevice, ListedRoom, read_devices, 
 from chat.client.attention.highlights import Mention
 from chat.client.attention.names import folded
 from chat.client.connection.connection import Connection
-from chat.client.connection.events import (
-    Attachment,
-    BadFrame,
-    EnteredRoom,
-    HereCount,
-    Invited,
-    Joined,
-    Left,
-    LeftRoom,
-    Notice,
-    ReadElsewhere,
-    RoomChanged,
-    StatusChanged,
-    Text,
-    TopicChanged,
-    Welcome,
-)
+from chat.client.connection.events import Attachment, EventWithoutAttachment, Text
 from chat.client.conversation.requests import FetchEarlier, FetchFound, ListFiles, Request
 from chat.client.conversation.room_requests import ListRooms
 from chat.client.conversation.transfer_list import Transfer
@@ -251,20 +235,7 @@ class Told(Struct):
 
 
 UiEvent: TypeAlias = (
-    Welcome
-    | Joined
-    | Left
-    | StatusChanged
-    | Text
-    | Notice
-    | ReadElsewhere
-    | EnteredRoom
-    | LeftRoom
-    | TopicChanged
-    | RoomChanged
-    | Invited
-    | HereCount
-    | BadFrame
+    EventWithoutAttachment
     | Announced
     | TransferChanged
     | Preview

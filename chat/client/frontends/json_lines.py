@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import unicodedata
 from collections.abc import Callable, Iterable
-from datetime import datetime
 from typing import Any
 
 from chat.client.connection.events import (
@@ -39,7 +38,7 @@ from chat.client.conversation.ui_events import (
     UiEvent,
     UserList,
 )
-from chat.client.frontends.json_rooms import ROOM_WRITERS, room_facts
+from chat.client.frontends.json_rooms import ROOM_WRITERS, json_timestamp, room_facts
 from chat.client.frontends.wording import RENUMBERED, missing_line
 from chat.client.resuming.events import (
     CatchUpBegan,
@@ -52,7 +51,6 @@ from chat.client.resuming.events import (
 )
 from chat.client.state.places import MAILBOX
 from chat.client.state.unanswered_line import UnansweredLine
-from chat.local_time import utc_timestamp
 from chat.protocol.descriptor import MessageType
 from chat.sanitize import FIRST_PRIVATE_PLANE
 
@@ -98,7 +96,7 @@ class JsonFrontend:
                 "seq": event.seq,
                 "with": event.partner,
                 "room": event.room,
-                "timestamp": _timestamp(event.timestamp),
+                "timestamp": json_timestamp(event.timestamp),
             },
             CatchUpBegan: _catch_up_began,
             CatchUpEnded: lambda event: {
@@ -213,10 +211,6 @@ def _escaped(character: str) -> str:
     return character
 
 
-def _timestamp(moment: datetime) -> str:
-    return utc_timestamp(moment, "auto")
-
-
 def _joined(event: Joined) -> dict[str, Any]:
     # Without the keys for a guest, as in the protocol.
     return {
@@ -229,7 +223,7 @@ def _joined(event: Joined) -> dict[str, Any]:
 
 
 def _who(event: Joined | Left | StatusChanged) -> dict[str, Any]:
-    return {"username": event.username, "timestamp": _timestamp(event.timestamp)}
+    return {"username": event.username, "timestamp": json_timestamp(event.timestamp)}
 
 
 def _welcome(event: Welcome) -> dict[str, Any]:
@@ -237,7 +231,7 @@ def _welcome(event: Welcome) -> dict[str, Any]:
     return {
         "type": "welcome",
         "username": event.username,
-        "timestamp": _timestamp(event.timestamp),
+        "timestamp": json_timestamp(event.timestamp),
         "users": list(event.users),
         "registered": list(event.registered),
         "moderators": list(event.moderators),
@@ -256,7 +250,7 @@ def _welcome(event: Welcome) -> dict[str, Any]:
 def _message(event: Text | Attachment) -> dict[str, Any]:
     return {
         "from": event.sender,
-        "timestamp": _timestamp(event.timestamp),
+        "timestamp": json_timestamp(event.timestamp),
         "to": event.to,
         "room": event.room,
         "own": event.own,
@@ -278,7 +272,7 @@ def _catch_up_began(event: CatchUpBegan) -> dict[str, Any]:
         "type": "catching-up",
         **_log(event),
         "expected": event.expected,
-        "since": None if event.since is None else _timestamp(event.since),
+        "since": None if event.since is None else json_timestamp(event.since),
     }
 
 
@@ -288,7 +282,7 @@ def _line(line: UnansweredLine) -> dict[str, Any]:
         "text": line.text,
         "to": line.to,
         "room": line.room,
-        "timestamp": _timestamp(line.sent_at),
+        "timestamp": json_timestamp(line.sent_at),
     }
 
 
@@ -302,7 +296,7 @@ def _notice(event: Notice) -> dict[str, Any]:
         "code": event.code,
         "message": event.sentence,
         "room": event.room,
-        "timestamp": _timestamp(event.timestamp),
+        "timestamp": json_timestamp(event.timestamp),
     }
 
 
@@ -376,8 +370,8 @@ def _devices(event: DeviceListing) -> dict[str, Any]:
     devices = [
         {
             "name": device.name,
-            "first": _timestamp(device.first),
-            "last": _timestamp(device.last),
+            "first": json_timestamp(device.first),
+            "last": json_timestamp(device.last),
             "here": device.is_here,
             "current": device.is_this,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from chat.client.answers.listings import ListedRoom
@@ -18,6 +19,11 @@ from chat.client.connection.events import (
 from chat.client.conversation.ui_events import RoomListing
 from chat.local_time import utc_timestamp
 from chat.protocol.notices import LeaveReason
+
+
+def json_timestamp(moment: datetime) -> str:
+    """Return a time as all objects have it: RFC 3339 in UTC, with as many digits as it needs."""
+    return utc_timestamp(moment, "auto")
 
 
 def room_facts(facts: RoomFacts) -> dict[str, Any]:
@@ -37,7 +43,7 @@ def _entered(event: EnteredRoom) -> dict[str, Any]:
         "type": "entered-room",
         **room_facts(event.facts),
         "elsewhere": event.receipt is None or None,
-        "timestamp": utc_timestamp(event.timestamp, "auto"),
+        "timestamp": json_timestamp(event.timestamp),
     }
 
 
@@ -48,7 +54,7 @@ def _left(event: LeftRoom) -> dict[str, Any]:
         "reason": event.reason,
         "message": event.sentence,
         "elsewhere": True if _is_elsewhere(event) else None,
-        "timestamp": utc_timestamp(event.timestamp, "auto"),
+        "timestamp": json_timestamp(event.timestamp),
     }
 
 
@@ -62,7 +68,7 @@ def _topic(event: TopicChanged) -> dict[str, Any]:
         "room": event.room,
         "topic": event.topic,
         "username": event.user,
-        "timestamp": utc_timestamp(event.timestamp, "auto"),
+        "timestamp": json_timestamp(event.timestamp),
     }
 
 
@@ -72,7 +78,7 @@ def _about(kind: str) -> Callable[[RoomChanged | Invited], dict[str, Any]]:
         "room": event.room,
         "username": event.user,
         "message": event.sentence,
-        "timestamp": utc_timestamp(event.timestamp, "auto"),
+        "timestamp": json_timestamp(event.timestamp),
     }
 
 
@@ -82,7 +88,7 @@ def _here(event: HereCount) -> dict[str, Any]:
         "room": event.room,
         "here": event.here,
         "announced": event.announced or None,
-        "timestamp": utc_timestamp(event.timestamp, "auto"),
+        "timestamp": json_timestamp(event.timestamp),
     }
 
 

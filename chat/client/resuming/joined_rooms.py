@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from chat.client.connection.events import EnteredRoom, Event, LeftRoom, Welcome
-from chat.client.connection.session.known_rooms import LOBBY
 from chat.client.resuming.events import ResumedEvent
 from chat.client.state.memory import Memory
-from chat.client.state.places import LogKey, room_log
+from chat.client.state.places import LogKey, is_default_room, room_log
 
 # Bytes of the names in a login, whose header has at most 16 KiB.
 _MAX_NAMES = 8 * 1024
@@ -71,8 +70,7 @@ class JoinedRooms:
         """Return the name of a room; None for the default room, also if it was meant by its name."""
         if room is None or self._default is None:
             return room
-        names = (room_log(self._default), room_log(LOBBY))
-        return None if room_log(room) in names else room
+        return None if is_default_room(room, self._default) else room
 
     def note(self, event: Event, shown: Iterable[ResumedEvent], rooms: Iterable[str]) -> list[str]:
         """Note what ``event`` and the events that it brings change; return the rooms that the user has left.

@@ -37,6 +37,11 @@ def room_log(name: str | None) -> LogKey:
     return _cached_log(name) if len(name) <= _MAX_CACHED else _log(name)
 
 
+def is_default_room(name: str, default_name: str) -> bool:
+    """Return whether ``name`` means the default room: by the name that the server shows, or by that of its log."""
+    return room_log(name) in (room_log(default_name), room_log(ROOM))
+
+
 def _log(name: str) -> LogKey:
     # As the server compares names (RFC 8265): not by full case folding, which takes straße and strasse for one room.
     lower = unicodedata.normalize("NFKC", name).lower()

@@ -107,9 +107,9 @@ class RoomActions:
     # What is known of a room
 
     def _show_topic(self, request: ShowTopic, tag: Tag) -> None:
-        room = self._room(request.room)
-        topic = room.topic or "this room has no topic"
-        self._frontend.show(Told((topic if room.topic is None else f"the topic is: {topic}",)))
+        topic = self._room(request.room).topic
+        line = "this room has no topic" if topic is None else f"the topic is: {topic}"
+        self._frontend.show(Told((line,)))
 
     def _show(self, request: ShowRoom, tag: Tag) -> None:
         room = self._room(request.room)

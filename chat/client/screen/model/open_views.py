@@ -14,7 +14,7 @@ from chat.client.screen.model.people import People
 from chat.client.screen.model.rooms import Membership, ShownRoom
 from chat.client.screen.model.search import Search
 from chat.client.screen.model.views import Page, View
-from chat.client.state.places import LogKey, room_log
+from chat.client.state.places import LogKey, is_default_room, room_log
 
 
 class OpenViews:
@@ -79,8 +79,7 @@ class OpenViews:
 
     def find_room(self, name: str) -> View | None:
         """Return the view of the room that a user calls ``name``; None if it has no view."""
-        is_default = room_log(name) in (room_log(self.default_name), room_log(LOBBY))
-        return self.default if is_default else self.room_view(name)
+        return self.default if is_default_room(name, self.default_name) else self.room_view(name)
 
     def log_view(self, log: LogKey) -> View:
         """Return the view of the room with this log; private messages have lines about them in the default room's."""
