@@ -35,14 +35,14 @@ _PIECE = 64 * 1024
 _ENDED = "the process for connections to other servers has ended"
 
 
-class Reply(NamedTuple):
+class ChannelReply(NamedTuple):
     """Answer a request. The descriptors pass to the receiver, who closes them."""
 
     fields: Mapping[str, Any] = {}
     descriptors: Sequence[int] = ()
 
 
-class Question(NamedTuple):
+class ChannelQuestion(NamedTuple):
     """Ask for something. The handler closes the descriptors. ``note`` tells the asker something before the answer."""
 
     fields: Mapping[str, Any]
@@ -50,11 +50,11 @@ class Question(NamedTuple):
     note: Callable[[], None]
 
 
-Handler = Callable[[Question], Reply]
+Handler = Callable[[ChannelQuestion], ChannelReply]
 
 
 class _Asked(NamedTuple):
-    answer: AsyncResult[Reply]
+    answer: AsyncResult[ChannelReply]
     on_note: Callable[[], object]
 
 
@@ -89,17 +89,17 @@ class Channel:
         fields: Mapping[str, Any],
         descriptors: Sequence[int] = (),
         on_note: Callable[[], object] = lambda: None,
-    ) -> Reply:
+    ) -> ChannelReply:
         """Ask, and wait for the answer. The caller keeps its ``descriptors``. Raises PeerFault."""
         if not self._is_open:
             raise PeerUnreachable(_ENDED)
         self._serial += 1
         number = self._serial
-        answer: AsyncResult[Reply] = AsyncResult()
+        answer: AsyncResult[ChannelReply] = AsyncResult()
         self._asked[number] = _Asked(answer, on_note)
         try:
             self._send({**fields, "ask": name, "id": number}, descriptors)
-            reply: Reply | None = answer.get()
+            reply: ChannelReply | None = answer.get()
             assert reply is not None, "an answer is a reply"
             return reply
         except PeerFault:
@@ -227,10 +227,12 @@ class Channel:
         elif "fault" in fields:
             asked.answer.set_exception(fault_of(fields["fault"], fields.get("why")))
         else:
-            asked.answer.set(Reply(fields, descriptors))
+            asked.answer.set(ChannelReply(fields, descriptors))
 
     def _answer(self, number: int, fields: Mapping[str, Any], descriptors: list[int]) -> None:
-        question = Question(fields, descriptors, lambda: self._send_if_open({"note": number}))
+        question = ChannelQuestion(
+            fields, descriptors, lambda: self._send_if_open({"note": number})
+        )
         try:
             reply = self._handlers[fields["ask"]](question)
         except PeerFault as fault:

@@ -72,10 +72,10 @@ class _Fetch:
             self.content = None
 
 
-class Contents:
+class PeerContents:
     """Contents that are kept here, in ``kept`` (None: none), or at other servers, which ``client`` asks.
 
-    What arrives is kept as an upload is: ``spool`` knows how.
+    A content that arrives is kept as an upload is: ``spool`` knows how.
     """
 
     def __init__(
@@ -159,9 +159,7 @@ class Contents:
         except NoSpaceError as problem:
             raise ContentAway(str(problem)) from None
         try:
-            self._client.fetch_content(
-                addresses, digest, size, file.fileno(), fetch.has_begun.set
-            )
+            self._client.fetch_content(addresses, digest, size, file.fileno(), fetch.has_begun.set)
             file.note_whole(digest)
             file.keep(owner)
         except (ContentMissing, ContentDamaged) as fault:

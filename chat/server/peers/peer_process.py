@@ -18,7 +18,7 @@ from gevent import socket
 from gevent.event import Event
 
 from chat.process.offload import run_in
-from chat.server.peers.channel import Channel, Handler, Reply
+from chat.server.peers.channel import Channel, ChannelReply, Handler
 from chat.server.peers.copies import remove_leftovers
 from chat.server.peers.faults import PeerFault, PeerUnreachable
 from chat.server.peers.links.link_limits import DEFAULT_LIMITS, LinkLimits
@@ -100,7 +100,7 @@ class PeerProcess:
         fields: Mapping[str, Any],
         descriptors: Sequence[int] = (),
         on_note: Callable[[], object] = lambda: None,
-    ) -> Reply:
+    ) -> ChannelReply:
         """Ask the process, and wait for its answer. Raises PeerFault."""
         if not self._is_ready.wait(self._limits.connect) or self._channel is None:
             raise PeerUnreachable("the process for connections to other servers does not run")

@@ -12,7 +12,7 @@ from gevent.threadpool import ThreadPool
 
 from chat.process.offload import ThreadCall
 from chat.server.history.files.opened_files import FileDamaged, FileGone
-from chat.server.peers.channel import Question, Reply
+from chat.server.peers.channel import ChannelQuestion, ChannelReply
 from chat.server.peers.copies import open_copy
 from chat.server.peers.faults import ContentMissing, DiskFault, PeerBusy, PeerFault
 from chat.server.peers.links.answering import CopyPart
@@ -72,7 +72,7 @@ class PeerServer:
         for sock in self._listening:
             sock.close()
 
-    def _take_copy(self, question: Question) -> Reply:
+    def _take_copy(self, question: ChannelQuestion) -> ChannelReply:
         if self._copying is not None:
             raise PeerBusy("another server takes a copy now")
         # A thread of its own: its priority stays low. It ends by itself.
@@ -90,13 +90,13 @@ class PeerServer:
         except BaseException:
             call.when_done(lambda: _discard(call))
             raise
-        return Reply({"names": [p.name for p in parts]}, [p.descriptor for p in parts])
+        return ChannelReply({"names": [p.name for p in parts]}, [p.descriptor for p in parts])
 
     def _note_copied(self, pool: ThreadPool) -> None:
         self._copying = None
         pool.kill()
 
-    def _open_content(self, question: Question) -> Reply:
+    def _open_content(self, question: ChannelQuestion) -> ChannelReply:
         digest, size = bytes.fromhex(question.fields["sha256"]), question.fields["size"]
         try:
             content = self._data.open_content(digest, size)
@@ -107,16 +107,16 @@ class PeerServer:
         except OSError as problem:
             raise DiskFault(f"it cannot read its disk: {problem.strerror or problem}") from None
         try:
-            return Reply({}, [os.dup(content.fileno())])
+            return ChannelReply({}, [os.dup(content.fileno())])
         finally:
             content.release()
 
-    def _read_key(self, question: Question) -> Reply:
+    def _read_key(self, question: ChannelQuestion) -> ChannelReply:
         try:
             pair = self._data.read_key()
         except OSError as problem:
             raise DiskFault(f"it cannot read its key: {problem.strerror or problem}") from None
-        return Reply({"certificate": pair.certificate, "key": pair.key})
+        return ChannelReply({"certificate": pair.certificate, "key": pair.key})
 
 
 def _discard(call: ThreadCall[list[CopyPart]]) -> None:

@@ -42,7 +42,7 @@ class CopyPart(NamedTuple):
     descriptor: int
 
 
-class Source(Protocol):
+class PeerSource(Protocol):
     """List what the answers are made of. The methods wait, and raise PeerFault."""
 
     facts: PeerFacts
@@ -57,10 +57,12 @@ class Source(Protocol):
         """Return the key of the chat server."""
 
 
-class Answers:
+class PeerAnswers:
     """Answer the requests of the server ``node``, which has proved to know the secret."""
 
-    def __init__(self, stream: PeerStream, node: str, source: Source, limits: LinkLimits) -> None:
+    def __init__(
+        self, stream: PeerStream, node: str, source: PeerSource, limits: LinkLimits
+    ) -> None:
         self._stream = stream
         self._node = node
         self._source = source

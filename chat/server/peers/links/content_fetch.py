@@ -20,7 +20,7 @@ from chat.server.peers.faults import (
     PeerUnreachable,
 )
 from chat.server.peers.links.disk_calls import on_disk, write_all
-from chat.server.peers.links.link import Link, LinkMaker
+from chat.server.peers.links.link import LinkMaker, PeerLink
 
 log = logging.getLogger("chat.server")
 
@@ -64,8 +64,10 @@ class ContentFetch:
         self._read_beginning()
         if self._received:
             self._on_begun()
+        if self._received == self._size:
             if self._is_whole():
                 return
+            self._begin_anew()
         left, pause = list(dict.fromkeys(addresses)), self._links.limits.retry
         fault: PeerFault = ContentMissing("no server is known that has the content")
         while left:
@@ -121,7 +123,7 @@ class ContentFetch:
     def _is_whole(self) -> bool:
         return self._received == self._size and self._hash.digest() == self._digest
 
-    def _receive(self, link: Link, address: Address, timeout: gevent.Timeout | None) -> None:
+    def _receive(self, link: PeerLink, address: Address, timeout: gevent.Timeout | None) -> None:
         def take(piece: memoryview) -> None:
             nonlocal timeout
             if timeout is not None:

@@ -30,7 +30,7 @@ class CopiedFile(NamedTuple):
     size: int
 
 
-class Link:
+class PeerLink:
     """A connection to the server ``node``, which has proved to know the secret. All methods raise PeerFault."""
 
     def __init__(self, stream: PeerStream, node: str, limits: LinkLimits) -> None:
@@ -38,7 +38,7 @@ class Link:
         self.stream = stream
         self._limits = limits
 
-    def __enter__(self) -> Link:
+    def __enter__(self) -> PeerLink:
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -102,7 +102,7 @@ class LinkMaker(NamedTuple):
     context: ssl.SSLContext
     limits: LinkLimits
 
-    def open(self, address: Address) -> Link:
+    def open(self, address: Address) -> PeerLink:
         """Connect, and let both sides prove that they know the secret. Raises PeerFault."""
         sock = self._connect(address)
         try:
@@ -127,7 +127,7 @@ class LinkMaker(NamedTuple):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return sock
 
-    def _greet(self, sock: GeventSocket) -> Link:
+    def _greet(self, sock: GeventSocket) -> PeerLink:
         tls: SSLSocket = self.context.wrap_socket(sock, do_handshake_on_connect=False)
         try:
             tls.do_handshake()
@@ -139,7 +139,7 @@ class LinkMaker(NamedTuple):
         except BaseException:
             tls.close()
             raise
-        return Link(stream, node, self.limits)
+        return PeerLink(stream, node, self.limits)
 
 
 def _copied_file(value: object) -> CopiedFile:

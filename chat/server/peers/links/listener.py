@@ -16,7 +16,7 @@ import gevent
 
 from chat.server.net.visitors import VisitListener
 from chat.server.peers.faults import PeerBusy, PeerFault, PeerUntrusted
-from chat.server.peers.links.answering import Answers, Source
+from chat.server.peers.links.answering import PeerAnswers, PeerSource
 from chat.server.peers.links.encryption import ListenerTls
 from chat.server.peers.links.greeting import accept_caller, greet_caller
 from chat.server.peers.links.link_limits import DEFAULT_LIMITS, LinkLimits
@@ -41,7 +41,7 @@ class LinkListener:
         self,
         secret: bytes,
         tls: ListenerTls,
-        source: Source,
+        source: PeerSource,
         limits: LinkLimits = DEFAULT_LIMITS,
         troubles: FoldingLog | None = None,
     ) -> None:
@@ -116,7 +116,7 @@ class LinkListener:
             accept_caller(stream, caller, self._source.facts.node)
         del self._strangers[visitor]
         self._peers[visitor] = None
-        Answers(stream, caller.node, self._source, self._limits).serve()
+        PeerAnswers(stream, caller.node, self._source, self._limits).serve()
 
     def _refuse(self, address: Any, reason: str) -> None:
         self._troubles.refused(f"{_host(address)} at the port for peers", reason)

@@ -29,7 +29,7 @@ _TURN = 256 * 1024
 _RECORD = 16 * 1024
 
 
-class BadLine(PeerFault):
+class BadPeerLine(PeerFault):
     """The peer has sent a line that is too long, or no object of JSON."""
 
 
@@ -58,11 +58,11 @@ class PeerStream:
         self.send(json.dumps(fields).encode() + b"\n")
 
     def read_line(self, limit: int = LONG_LINE) -> Mapping[str, Any] | None:
-        """Return the next line; None if the stream has ended before it. Raises BadLine."""
+        """Return the next line; None if the stream has ended before it. Raises BadPeerLine."""
         line = bytearray(self._ahead)
         while b"\n" not in line:
             if len(line) > limit:
-                raise BadLine("the line is too long")
+                raise BadPeerLine("the line is too long")
             # Not more than a line may have: the rest would only be thrown away.
             received = self._receive(limit + 1 - len(line))
             if not received:
@@ -75,9 +75,9 @@ class PeerStream:
         try:
             fields = json.loads(data)
         except (ValueError, RecursionError):
-            raise BadLine("the line is not JSON") from None
+            raise BadPeerLine("the line is not JSON") from None
         if not isinstance(fields, dict):
-            raise BadLine("the line is not an object")
+            raise BadPeerLine("the line is not an object")
         return fields
 
     # Bodies
@@ -100,7 +100,7 @@ class PeerStream:
 
     def send_file(self, descriptor: int, offset: int, size: int) -> None:
         """Send ``size`` bytes of a file. Raises FileShort and DiskFault."""
-        pace = Pace(self._limits)
+        pace = TransferPace(self._limits)
         while size:
             piece = on_disk(os.pread, descriptor, min(PIECE, size), offset)
             if not piece:
@@ -115,7 +115,7 @@ class PeerStream:
 
         If the connection is cut, ``take`` has all bytes that arrived.
         """
-        buffer, pace = memoryview(bytearray(min(PIECE, size))), Pace(self._limits)
+        buffer, pace = memoryview(bytearray(min(PIECE, size))), TransferPace(self._limits)
         while size:
             filled, cut = self._fill(buffer[: min(len(buffer), size)])
             if filled:
@@ -157,7 +157,7 @@ class PeerStream:
             raise _cut(problem) from None
 
 
-class Pace:
+class TransferPace:
     """Find out whether a transfer is slower than ``limits.slowest`` on average, after the first ``limits.silence``."""
 
     def __init__(self, limits: LinkLimits, clock: Callable[[], float] = time.monotonic) -> None:

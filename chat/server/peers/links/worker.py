@@ -17,7 +17,7 @@ from gevent import socket
 from gevent.event import Event
 
 from chat.net.address import Address
-from chat.server.peers.channel import Channel, Question, Reply
+from chat.server.peers.channel import Channel, ChannelQuestion, ChannelReply
 from chat.server.peers.faults import PeerFault
 from chat.server.peers.links.answering import CopyPart
 from chat.server.peers.links.content_fetch import ContentFetch
@@ -80,7 +80,7 @@ class PeerWorker:
         log.propagate = False
         self._has_ended.wait()
 
-    def _begin(self, question: Question) -> Reply:
+    def _begin(self, question: ChannelQuestion) -> ChannelReply:
         """Take what all else needs. The secret comes by the channel, where no other process can see it."""
         fields = question.fields
         secret, limits = bytes.fromhex(fields["secret"]), LinkLimits(**fields["limits"])
@@ -93,30 +93,30 @@ class PeerWorker:
         source = ChannelSource(facts, self._channel)
         self._listener = LinkListener(secret, tls, source, limits)
         self._links = LinkMaker(facts.node, secret, make_caller_context(), limits)
-        return Reply()
+        return ChannelReply()
 
-    def _listen(self, question: Question) -> Reply:
+    def _listen(self, question: ChannelQuestion) -> ChannelReply:
         self._listener.listen([socket.socket(fileno=number) for number in question.descriptors])
-        return Reply()
+        return ChannelReply()
 
-    def _hello(self, question: Question) -> Reply:
+    def _hello(self, question: ChannelQuestion) -> ChannelReply:
         with self._links.open(_address(question.fields["address"])) as link:
             facts = link.hello(self._facts)
-        return Reply({"node": facts.node, "version": facts.version, "level": facts.level})
+        return ChannelReply({"node": facts.node, "version": facts.version, "level": facts.level})
 
-    def _read_key(self, question: Question) -> Reply:
+    def _read_key(self, question: ChannelQuestion) -> ChannelReply:
         with self._links.open(_address(question.fields["address"])) as link:
             pair = link.read_key()
-        return Reply({"certificate": pair.certificate, "key": pair.key})
+        return ChannelReply({"certificate": pair.certificate, "key": pair.key})
 
-    def _take_copy(self, question: Question) -> Reply:
+    def _take_copy(self, question: ChannelQuestion) -> ChannelReply:
         fields = question.fields
         with self._links.open(_address(fields["address"])) as link:
             files = link.ask_for_copy()
             receive_copy(link.stream, files, fields["names"], Path(fields["directory"]))
-        return Reply({"node": link.node})
+        return ChannelReply({"node": link.node})
 
-    def _fetch(self, question: Question) -> Reply:
+    def _fetch(self, question: ChannelQuestion) -> ChannelReply:
         fields, [descriptor] = question.fields, question.descriptors
         try:
             digest, size = bytes.fromhex(fields["sha256"]), fields["size"]
@@ -124,7 +124,7 @@ class PeerWorker:
             fetch.run([_address(each) for each in fields["addresses"]])
         finally:
             os.close(descriptor)
-        return Reply()
+        return ChannelReply()
 
 
 class _LogLines(logging.Handler):
