@@ -10,7 +10,12 @@ from tests.cluster.order_checks import (
     faults_of_guest_names,
     faults_of_sending_order,
 )
-from tests.cluster.people_checks import faults_of_people, faults_of_privacy, faults_of_silenced
+from tests.cluster.people_checks import (
+    faults_of_memberships,
+    faults_of_people,
+    faults_of_privacy,
+    faults_of_silenced,
+)
 from tests.cluster.recording import Recording
 
 _CHECKS = (
@@ -23,6 +28,7 @@ _CHECKS = (
     faults_of_sending_order,
     faults_of_guest_names,
     faults_of_people,
+    faults_of_memberships,
     faults_of_silenced,
     faults_of_privacy,
     faults_of_fences,

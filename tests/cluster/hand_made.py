@@ -31,7 +31,7 @@ class Chat:
     """Make a recording by hand: ``say`` lets users hear a line, each in the session that is their latest."""
 
     def __init__(self) -> None:
-        self.recording = Recording()
+        self.recording = Recording(lasting=frozenset({"den"}))
         self.now = 0.0
         self.numbers: dict[str, int] = {}
         self.kept: dict[str, list[Heard]] = {}
@@ -42,9 +42,13 @@ class Chat:
         session = Session(client, facts.pop("user", client), number, server, f"run-{server}")
         session.is_guest = facts.pop("is_guest", False)
         names = frozenset(users.split())
-        session.events.append(Entered(self._tick(), LOBBY, self.numbers.get(LOBBY, 0), names))
+        session.events.append(
+            Entered(self._tick(), LOBBY, self.numbers.get(LOBBY, 0), names, at_login=True)
+        )
         for log in facts.pop("rooms", ()):
-            session.events.append(Entered(self._tick(), log, self.numbers.get(log, 0), names))
+            session.events.append(
+                Entered(self._tick(), log, self.numbers.get(log, 0), names, at_login=True)
+            )
         self.recording.sessions.append(session)
         return session
 

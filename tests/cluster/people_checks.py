@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from tests.cluster.log_checks import entered_at_login
 from tests.cluster.recording import (
     LOBBY,
     Answered,
@@ -127,3 +128,20 @@ def _faults_of_heard(
 
 def _logs_of(log: str, to: str | None, sender: str) -> tuple[str, ...]:
     return (log,) if to is None else (mailbox_of(sender), mailbox_of(to))
+
+
+def faults_of_memberships(recording: Recording) -> Iterator[str]:
+    """A registered user who has joined a lasting room is in it until they leave, also in their next sessions."""
+    members: dict[str, set[str]] = defaultdict(set)
+    for session in recording.sessions:
+        if session.is_guest:
+            continue
+        rooms = members[session.client]
+        if missing := rooms - entered_at_login(session):
+            yield f"{session.name} is not in {sorted(missing)} any more, and has not left"
+            rooms -= missing
+        for event in session.events:
+            if isinstance(event, Entered) and event.log in recording.lasting:
+                rooms.add(event.log)
+            elif isinstance(event, Left) or (isinstance(event, Asked) and event.command == "part"):
+                rooms.discard(event.log)

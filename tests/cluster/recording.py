@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import NamedTuple
 
 LOBBY = "lobby"
@@ -112,13 +113,14 @@ class Heard(NamedTuple):
 class Entered(NamedTuple):
     """The client is in the room ``log``, whose last message is ``head``; None: not told.
 
-    ``users`` are those in the room at this point, as far as they were told.
+    ``users`` are those in the room at this point, as far as they were told. ``at_login``: so says the welcome.
     """
 
     at: float
     log: str
     head: int | None
     users: frozenset[str] | None
+    at_login: bool = False
 
 
 class Named(NamedTuple):
@@ -226,7 +228,8 @@ class Recording:
     """Hold all of a run.
 
     ``may_lose``: answered lines may be missing (a server that is not durable was killed, an engine lost its disk).
-    ``removable`` are the rooms that were removed and made again, whose history begins anew.
+    ``removable`` are the rooms that were removed and made again, whose history begins anew. ``lasting`` are those out of
+    which a user comes only by their own wish; each of them must be in the next welcome, too.
     ``complaints`` are faults that the harness noticed itself, such as a traceback in a server's log.
     """
 
@@ -236,6 +239,7 @@ class Recording:
     entries: list[EngineEntry] = field(default_factory=list)
     may_lose: bool = False
     removable: frozenset[str] = frozenset()
+    lasting: frozenset[str] = frozenset()
     complaints: list[str] = field(default_factory=list)
 
     @property
@@ -249,3 +253,12 @@ class Recording:
             for event in session.events:
                 if isinstance(event, Heard):
                     yield session, event
+
+
+def write_sessions(recording: Recording, path: Path) -> None:
+    """Write what each session sent and saw, for a person who looks for the cause of a fault."""
+    with path.open("w") as file:
+        for session in recording.sessions:
+            file.write(f"\n{session.name} ({session.run}), from {session.began:.3f}\n")
+            file.writelines(f"  {event}\n" for event in session.events)
+            file.write(f"  ended at {session.ended:.3f}: {session.why}\n")

@@ -18,11 +18,17 @@ from tests.cluster.order_checks import (
     faults_of_guest_names,
     faults_of_sending_order,
 )
-from tests.cluster.people_checks import faults_of_people, faults_of_privacy, faults_of_silenced
+from tests.cluster.people_checks import (
+    faults_of_memberships,
+    faults_of_people,
+    faults_of_privacy,
+    faults_of_silenced,
+)
 from tests.cluster.recording import (
     LOBBY,
     Answered,
     Asked,
+    Entered,
     Fate,
     Fetched,
     Heard,
@@ -107,6 +113,13 @@ def time_runs_back(recording: Recording) -> None:
 
 def a_live_hole(recording: Recording) -> None:
     drop_heard(recording, "boris", "z1")
+
+
+def a_message_from_before_the_head(recording: Recording) -> None:
+    session = session_of(recording, "boris")
+    entered = session.events[0]
+    assert isinstance(entered, Entered)
+    session.events[0] = entered._replace(head=1)
 
 
 def a_live_double(recording: Recording) -> None:
@@ -233,6 +246,11 @@ def others_than_announced(recording: Recording) -> None:
     session_of(recording, "boris").events.append(Named(99, LOBBY, frozenset({"anna", "boris"})))
 
 
+def a_lost_membership(recording: Recording) -> None:
+    session = session_of(recording, "anna", 2)
+    session.events = [event for event in session.events if getattr(event, "log", "") != "den"]
+
+
 def heard_while_muted(recording: Recording) -> None:
     session = session_of(recording, "boris")
     session.events = [
@@ -302,7 +320,7 @@ def planted() -> Rows:
     """List faults, and the check that must find each of them, also without the other checks."""
     for change in (two_messages_with_one_number, one_message_with_two_numbers, time_runs_back):
         yield change, faults_of_numbers
-    for change in (a_live_hole, a_live_double):
+    for change in (a_live_hole, a_live_double, a_message_from_before_the_head):
         yield change, faults_of_live_numbers
     yield not_caught_up, faults_of_views
     for change in (two_histories, a_short_history, twice_in_history):
@@ -323,6 +341,7 @@ def planted() -> Rows:
         others_than_announced,
     ):
         yield change, faults_of_people
+    yield a_lost_membership, faults_of_memberships
     for change in (heard_while_muted, heard_while_banned):
         yield change, faults_of_silenced
     for change in (

@@ -113,10 +113,11 @@ class Link:
         gevent.spawn(self._cut, cut)
         return True
 
-    def hold(self) -> None:
-        """Hold all bytes, in both directions, until ``release``."""
-        self._up.stop()
-        self._down.stop()
+    def hold(self, *, up: bool = True, down: bool = True) -> None:
+        """Hold all bytes, in both directions or in one, until ``release``."""
+        for pump, chosen in ((self._up, up), (self._down, down)):
+            if chosen:
+                pump.stop()
 
     def release(self) -> None:
         """Carry what is held, and what follows."""
@@ -177,7 +178,7 @@ class Proxy:
     def __init__(self, target: tuple[str, int]) -> None:
         self.target = target
         self.links: list[Link] = []
-        self._is_holding = False
+        self._held = (False, False)  # up, down
         self._listener = gevent.socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen(64)
@@ -194,15 +195,15 @@ class Proxy:
         """Whether no link is being cut."""
         return not any(link.is_being_cut for link in self.links)
 
-    def hold(self) -> None:
-        """Hold all bytes of all links, also of those that come, until ``release``."""
-        self._is_holding = True
+    def hold(self, *, up: bool = True, down: bool = True) -> None:
+        """Hold all bytes in these directions, also of links that come, until ``release``."""
+        self._held = (up, down)
         for link in self.links:
-            link.hold()
+            link.hold(up=up, down=down)
 
     def release(self) -> None:
         """Carry what is held, and what follows."""
-        self._is_holding = False
+        self._held = (False, False)
         for link in self.links:
             link.release()
 
@@ -226,8 +227,8 @@ class Proxy:
         for sock in (near, far):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         link = Link(near, far)
-        if self._is_holding:
-            link.hold()
+        up, down = self._held
+        link.hold(up=up, down=down)
         self.links.append(link)
         try:
             link.run()
