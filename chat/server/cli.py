@@ -68,6 +68,23 @@ History (messages are kept in the data directory, readable by the operator):
   --search=<mode>              on: users can search; the index takes two or three times the space
                                of the messages; off: no search, no index (default: on)
 
+Several servers for one chat (needs the extra "cluster"):
+  --cluster=<url>              engine that has the log of all servers: redis:// or rediss:// (TLS)
+                               with [USER@]HOST[:PORT][/PREFIX], or redis+sentinel:// with
+                               [USER@]HOST[:PORT][,HOST...]/SERVICE[/PREFIX]; then
+                               ?password-file=FILE&replicas=N and other options; needs history
+                               and a secret for the servers (below)
+  --node=<name>                name of this server in the cluster (default: the first label of the
+                               host name)
+  --public-address=<addresses>
+                               where clients of the other servers can reach this one, separated by
+                               commas
+  --peer-listen=<address>      address for connections of the other servers (default: :8090)
+  --peer-address=<address>     how the other servers reach this one (default: the address above,
+                               with the host name if it has no host)
+  --peer-secret-file=<file>    the first line of this file is a secret that all servers of the
+                               cluster share
+
 Sizes (K, M and G are powers of 1024):
   --max-text=<size>            largest text (default: 64K)
   --max-file=<size>            largest file, image or voice note (default: 1G)

@@ -12,7 +12,7 @@ function __chat_server --argument-names command place
             continue
         end
         switch $token
-            case --address --data-directory --spool-directory --tls --tls-cert --tls-key --password-file --max-users --max-sessions --max-per-address --max-connects --max-logins --exempt --proxy --login-timeout --motd --default-room --create-rooms --max-rooms --announce-up-to --history --keep --keep-size --keep-files --replay --search --max-text --max-file --max-spool --max-backlog --max-backlog-total --rate --byte-rate --metrics-address --log-level --config --completion --for --reason --format --room --since --time-zone --before --user --number --kind --topic --owner
+            case --address --data-directory --spool-directory --tls --tls-cert --tls-key --password-file --max-users --max-sessions --max-per-address --max-connects --max-logins --exempt --proxy --login-timeout --motd --default-room --create-rooms --max-rooms --announce-up-to --history --keep --keep-size --keep-files --replay --search --cluster --node --public-address --peer-listen --peer-address --peer-secret-file --max-text --max-file --max-spool --max-backlog --max-backlog-total --rate --byte-rate --metrics-address --log-level --config --completion --for --reason --format --room --since --time-zone --before --user --number --kind --topic --owner
                 set takes yes
             case '-*'
             case '*'
@@ -58,6 +58,12 @@ complete -c chat-server -n '__chat_server \'\'' -l keep-size -x -d 'how much'
 complete -c chat-server -n '__chat_server \'\'' -l keep-files -x -d 'how much of files, images and voice notes over 64K'
 complete -c chat-server -n '__chat_server \'\'' -l replay -x -d 'last messages for users whose client cannot ask for them, at most 200'
 complete -c chat-server -n '__chat_server \'\'' -l search -x -a 'on off' -d 'on'
+complete -c chat-server -n '__chat_server \'\'' -l cluster -x -d 'engine that has the log of all servers'
+complete -c chat-server -n '__chat_server \'\'' -l node -x -d 'name of this server in the cluster'
+complete -c chat-server -n '__chat_server \'\'' -l public-address -x -d 'where clients of the other servers can reach this one, separated by commas'
+complete -c chat-server -n '__chat_server \'\'' -l peer-listen -x -d 'address for connections of the other servers'
+complete -c chat-server -n '__chat_server \'\'' -l peer-address -x -d 'how the other servers reach this one'
+complete -c chat-server -n '__chat_server \'\'' -l peer-secret-file -r -F -d 'the first line of this file is a secret that all servers of the cluster share'
 complete -c chat-server -n '__chat_server \'\'' -l max-text -x -d 'largest text'
 complete -c chat-server -n '__chat_server \'\'' -l max-file -x -d 'largest file, image or voice note'
 complete -c chat-server -n '__chat_server \'\'' -l max-spool -x -d 'total space in the spool directory'

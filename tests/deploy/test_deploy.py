@@ -24,7 +24,7 @@ DOCKERFILE = ROOT / "Dockerfile"
 # Which have no default, or one that depends on where it runs.
 EXAMPLES = {
     *("data-directory", "tls-cert", "tls-key", "password-file", "proxy", "motd"),
-    "metrics-address",
+    *("metrics-address", "cluster", "node", "public-address", "peer-address", "peer-secret-file"),
 }
 
 
