@@ -6,7 +6,8 @@ Usage:
   chat-server history (--help | export | import | stats | check | backup | restore | purge) ...
   chat-server bans (--help | add | remove | list) ...
   chat-server rooms (--help | add | remove | list | set) ...
-  chat-server (status | say) ...
+  chat-server cluster (--help | status) ...
+  chat-server (status | say | drain) ...
   chat-server (-h | --help)
   chat-server --version
 
@@ -122,7 +123,8 @@ with the files that they name, such as the welcome text and the certificate. The
 needs a restart. A mistake in any of them changes nothing.
 
 Running server: "chat-server status" shows the server, and "chat-server say" announces a text to
-everyone in the room. Their --help says more.
+everyone in the room. "chat-server cluster status" shows how a server stands to its cluster, and
+"chat-server drain" moves its users to the other servers and stops it. Their --help says more.
 
 Exit status: 0: success; 1: the server could not start, or failed; 2: an option is unusable.
 """
@@ -155,6 +157,8 @@ PROGRAM = "chat-server"
 # The modules of the commands; each has the usage text of its command, and a function ``main``.
 COMMANDS = {
     "bans": "chat.server.moderation.cli",
+    "cluster": "chat.server.replication.cli",
+    "drain": "chat.server.replication.cli",
     "history": "chat.server.history.cli",
     "rooms": "chat.server.membership.cli",
     "say": "chat.server.control.cli",

@@ -16,7 +16,7 @@ function __chat_server --argument-names command place
                 set takes yes
             case '-*'
             case '*'
-                if test $count = 0; and contains -- "$found $token" ' bans' ' bans add' ' bans list' ' bans remove' ' history' ' history backup' ' history check' ' history export' ' history import' ' history purge' ' history restore' ' history stats' ' rooms' ' rooms add' ' rooms list' ' rooms remove' ' rooms set' ' say' ' status' ' users' ' users add' ' users list' ' users moderator' ' users passwd' ' users remove'
+                if test $count = 0; and contains -- "$found $token" ' bans' ' bans add' ' bans list' ' bans remove' ' cluster' ' cluster status' ' drain' ' history' ' history backup' ' history check' ' history export' ' history import' ' history purge' ' history restore' ' history stats' ' rooms' ' rooms add' ' rooms list' ' rooms remove' ' rooms set' ' say' ' status' ' users' ' users add' ' users list' ' users moderator' ' users passwd' ' users remove'
                     set found "$found $token"
                 else
                     set count (math $count + 1)
@@ -28,7 +28,7 @@ function __chat_server --argument-names command place
     end
 end
 complete -c chat-server -f
-complete -c chat-server -n '__chat_server \'\' 0' -a 'bans history rooms say status users'
+complete -c chat-server -n '__chat_server \'\' 0' -a 'bans cluster drain history rooms say status users'
 complete -c chat-server -n '__chat_server \'\'' -l address -x -d 'HOST or HOST:PORT, [IPv6]:PORT, PORT on 127.0.0.1, :PORT for all interfaces, or unix:PATH'
 complete -c chat-server -n '__chat_server \'\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'directory of the accounts, the bans and the server\'s own certificate'
 complete -c chat-server -n '__chat_server \'\'' -l spool-directory -x -a '(__fish_complete_directories)' -d 'directory of large contents, kept for a limited time, in files without a name'
@@ -96,6 +96,16 @@ complete -c chat-server -n '__chat_server \' bans remove\'' -l name -d 'TARGET i
 complete -c chat-server -n '__chat_server \' bans remove\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
 complete -c chat-server -n '__chat_server \' bans remove\'' -l config -r -F -d 'settings file of the server, for its data-directory'
 complete -c chat-server -n '__chat_server \' bans remove\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' cluster\' 0' -a 'status'
+complete -c chat-server -n '__chat_server \' cluster\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' cluster status\'' -l json -d 'print a JSON object, for programs'
+complete -c chat-server -n '__chat_server \' cluster status\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
+complete -c chat-server -n '__chat_server \' cluster status\'' -l config -r -F -d 'settings file of the server, for its data-directory'
+complete -c chat-server -n '__chat_server \' cluster status\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' drain\'' -l wait -d 'return only when the server has stopped'
+complete -c chat-server -n '__chat_server \' drain\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
+complete -c chat-server -n '__chat_server \' drain\'' -l config -r -F -d 'settings file of the server, for its data-directory'
+complete -c chat-server -n '__chat_server \' drain\'' -s h -l help -d 'show this help'
 complete -c chat-server -n '__chat_server \' history\' 0' -a 'backup check export import purge restore stats'
 complete -c chat-server -n '__chat_server \' history\'' -s h -l help -d 'show this help'
 complete -c chat-server -n '__chat_server \' history backup\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
