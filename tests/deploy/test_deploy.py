@@ -146,7 +146,7 @@ def test_its_options_are_the_programs() -> None:
     assert given["--address"] == ":8080"
     assert given["--metrics-address"] == ":9100"
     assert dict(instructions())["VOLUME"] == given["--data-directory"] == "/data"
-    assert dict(instructions())["EXPOSE"].split() == ["8080", "9100"]
+    assert dict(instructions())["EXPOSE"].split() == ["8080", "8090", "9100"]
 
 
 def test_nothing_gets_into_it_but_what_is_installed() -> None:
