@@ -44,7 +44,7 @@ from chat.server.monitoring.recent_rates import RecentRates, Totals
 from chat.server.net.certificates import make_certificates
 from chat.server.net.connection_slots import ConnectionSlots, connection_capacity
 from chat.server.net.handshakes import Handshakes
-from chat.server.operator_commands import OperatorCommands
+from chat.server.operator_commands import ALONE, OperatorCommands
 from chat.server.process.counters import Counters
 from chat.server.process.log_folding import FoldingLog
 from chat.server.process.loop_share import LoopShare
@@ -222,6 +222,7 @@ class Composition:
                 "say": commands.announce,
                 PURGE: commands.purge,
                 APPLY_CHANGES: commands.apply_changes,
+                **ALONE,
             },
         )
 
