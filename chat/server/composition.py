@@ -19,18 +19,20 @@ from chat.server.accounts.devices import Devices
 from chat.server.accounts.password_guard import PasswordGuard
 from chat.server.accounts.passwords import Passwords
 from chat.server.attachments.offers import OfferStore
-from chat.server.attachments.parts import Parts
 from chat.server.attachments.spool import Spool
 from chat.server.control.client import APPLY_CHANGES, PURGE
 from chat.server.control.control_server import ControlServer
 from chat.server.control.socket_file import listen_in
 from chat.server.delivery.send_queue import BacklogLimits
 from chat.server.directory.directory import Directory
-from chat.server.directory.presence_log import PresenceLog
+from chat.server.entrance.entrance import Entrance
+from chat.server.entrance.login_rejected import LoginRejected
+from chat.server.entrance.placing import Placing
 from chat.server.limits.address_limits import AddressLimits
 from chat.server.limits.limits import ConnectionsPerAddress
 from chat.server.listener import Listener
-from chat.server.log.log import Log, MemoryLog, Timestamps
+from chat.server.log.log import Log, LogClock, MemoryLog
+from chat.server.log.operations import Operations
 from chat.server.mailboxes.account_mailboxes import AccountMailboxes
 from chat.server.mailboxes.commands import MailboxCommands
 from chat.server.message_path import MessagePath
@@ -42,27 +44,23 @@ from chat.server.monitoring.recent_rates import RecentRates, Totals
 from chat.server.net.certificates import make_certificates
 from chat.server.net.connection_slots import ConnectionSlots, connection_capacity
 from chat.server.net.handshakes import Handshakes
-from chat.server.operator_commands import OperatorCommands
+from chat.server.operator_commands import ALONE, OperatorCommands
 from chat.server.process.counters import Counters
 from chat.server.process.log_folding import FoldingLog
 from chat.server.process.loop_share import LoopShare
 from chat.server.process.memory import give_back_memory_after
 from chat.server.reload import Reload
-from chat.server.room.commands import Commands, answer_ping
-from chat.server.room.fetching import Fetching
+from chat.server.room.commands import CommandRefused, Commands, answer_ping
 from chat.server.room.listing_files import FilesCommand
 from chat.server.room.recall import Recall
 from chat.server.room.searching import SearchCommand
 from chat.server.room_parts import RoomParts
 from chat.server.server import ChatServer, Stages
+from chat.server.session_parts import SessionParts, silence_of
 from chat.server.sessions.accept import Acceptor
-from chat.server.sessions.admission import Admission
 from chat.server.sessions.connection_handler import ConnectionHandler
 from chat.server.sessions.dead_peers import DeadPeerSweep
-from chat.server.sessions.login import Login
-from chat.server.sessions.login_rejected import RefusedLogins
 from chat.server.sessions.session import Session
-from chat.server.sessions.transfer import TransferConnection
 from chat.server.settings import DRAIN_TIMEOUT, Settings
 from chat.server.storage.database import Database, DatabaseThread
 from chat.server.storage.database_watch import DatabaseWatch
@@ -95,7 +93,8 @@ class Composition:
         self.offers = OfferStore(self.spool)
         self.backlogs = BacklogLimits(settings.max_backlog, settings.max_backlog_total)
         self.directory: Directory[Session] = Directory()
-        self._timestamps, bans = Timestamps(), BanList()
+        self._clock = clock = LogClock()
+        bans = BanList(clock.seconds)
         # What is stored: accounts, messages, and what belongs to accounts.
         kept_in = settings.data_directory
         self.database = DatabaseThread(Database(kept_in)) if kept_in is not None else None
@@ -103,12 +102,13 @@ class Composition:
         self.path = path = MessagePath(
             settings,
             make_log,
-            self._timestamps,
+            clock.local,
             charge=self.share.charge,
             on_epoch=self._announce_epoch,
             troubles=self.folding_log,
         )
         self.log, self.history, self.broadcast = path.log, path.history, path.broadcast
+        self.operations = Operations(path.log, CommandRefused, LoginRejected)
         self.mailboxes = AccountMailboxes(
             self.accounts, self.database, self.history, settings.max_waiting
         )
@@ -122,7 +122,8 @@ class Composition:
             accounts=self.accounts,
             database=self.database,
             mailboxes=self.mailboxes,
-            timestamp=self._timestamps,
+            timestamp=clock,
+            operations=self.operations,
         )
         self.service, self.recording = rooms.service, rooms.recording
         self.kept, self.files = rooms.kept, rooms.files
@@ -138,6 +139,13 @@ class Composition:
             settings,
             self.database,
             self.accounts.is_moderators,
+            clock.seconds,
+        )
+        self.entrance = Entrance(
+            self.operations,
+            Placing(settings, self.directory, self.moderation, silence_of),
+            self.accounts,
+            self.devices,
         )
         self.watch = DatabaseWatch(
             self.mailboxes.look,
@@ -157,7 +165,7 @@ class Composition:
         self.acceptor = self._make_acceptor()
         self.handler = ConnectionHandler(
             acceptor=self.acceptor,
-            login=self._make_login(),
+            login=self._make_sessions().login,
             connection_slots=self.connection_slots,
             share=self.share,
             folding_log=self.folding_log,
@@ -214,6 +222,7 @@ class Composition:
                 "say": commands.announce,
                 PURGE: commands.purge,
                 APPLY_CHANGES: commands.apply_changes,
+                **ALONE,
             },
         )
 
@@ -268,50 +277,27 @@ class Composition:
             handshakes=self.handshakes,
         )
 
-    def _make_login(self) -> Login:
-        open_session = partial(
-            Session,
-            service=self.service,
+    def _make_sessions(self) -> SessionParts:
+        return SessionParts(
+            self.settings,
+            self.path,
+            entrance=self.entrance,
             directory=self.directory,
+            service=self.service,
             commands=self.commands,
-            settings=self.settings,
-            spool=self.spool,
-            backlogs=self.backlogs,
-            share=self.share,
-            presence=PresenceLog(
-                self.address_limits, self.folding_log, self.counters, self.devices.seen
-            ),
-            waits=self.path.waits,
-        )
-        open_transfer = partial(
-            TransferConnection,
-            service=self.service,
-            fetching=Fetching(self.offers, self.service.rooms, self.history, self.files),
-            files=self.files,
-            parts=Parts(self.files) if self.files is not None else None,
-            timestamp=self._timestamps,
-            settings=self.settings,
-            spool=self.spool,
-            backlogs=self.backlogs,
-        )
-        return Login(
-            admission=Admission(
-                settings=self.settings,
-                directory=self.directory,
-                accounts=self.accounts,
-                devices=self.devices,
-                moderation=self.moderation,
-                passwords=self.passwords,
-                password_guard=self.password_guard,
-            ),
+            accounts=self.accounts,
             devices=self.devices,
-            directory=self.directory,
+            passwords=self.passwords,
+            password_guard=self.password_guard,
+            begin_mailbox=self.mailboxes.open,
             address_limits=self.address_limits,
             share=self.share,
-            refused_logins=RefusedLogins(self.folding_log, self.counters),
-            open_session=open_session,
-            open_transfer=open_transfer,
-            begin_mailbox=self.mailboxes.open,
+            folding_log=self.folding_log,
+            counters=self.counters,
+            offers=self.offers,
+            spool=self.spool,
+            backlogs=self.backlogs,
+            timestamp=self._clock,
         )
 
     def _list_stages(self) -> Stages:
@@ -386,7 +372,7 @@ class Composition:
             lambda: self.backlogs.adapt(settings.max_backlog, settings.max_backlog_total),
             lambda: self.spool.adapt(settings.max_spool),
             lambda: self.files.adapt(settings.keep_files) if self.files is not None else None,
-            lambda: list(map(Session.adapt, self.directory)),
+            lambda: list(map(Session.adapt, self.directory.here)),
         )
 
     def _announce_epoch(self, epoch: str) -> None:
@@ -394,5 +380,5 @@ class Composition:
             self.recording.announce_epoch(epoch)
 
     def _end_transfers(self) -> None:
-        for session in self.directory:
+        for session in self.directory.here:
             session.transfers.end_all()

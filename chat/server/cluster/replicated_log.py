@@ -12,10 +12,10 @@ from collections.abc import Callable, Collection
 
 import gevent
 
+from chat.net.engine_url import EngineUrl
 from chat.server.cluster.appender import PART as APPEND
 from chat.server.cluster.appender import Appender
 from chat.server.cluster.engine_line import Redialing, WriterId
-from chat.server.cluster.engine_url import EngineUrl
 from chat.server.cluster.lease import PART as LEASE
 from chat.server.cluster.lease import Lease, boot_time
 from chat.server.cluster.library import LIBRARY, FunctionLibrary

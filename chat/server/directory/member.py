@@ -65,13 +65,21 @@ class Member(Peer, Protocol):
     user becomes registered or a moderator. ``mailbox`` is the log of the user's private messages. ``author`` identifies
     the user in history beyond their name: the id of their account, or a hash of their device and name; empty for a
     guest without a device. ``authors``: all under which history may have messages of this user. ``knows_rooms``: the
-    session can be in other rooms than the default one.
+    session can be in other rooms than the default one. ``is_elsewhere``: another server has the session, so nothing
+    that is sent to ``send_queue`` reaches it. ``token_digest`` stands for the token where others may read it, also that
+    of a session elsewhere.
     """
 
     knows_rooms: bool
 
     @property
+    def is_elsewhere(self) -> bool: ...
+
+    @property
     def token(self) -> str | None: ...
+
+    @property
+    def token_digest(self) -> bytes | None: ...
 
     @property
     def serial(self) -> int: ...
@@ -90,3 +98,12 @@ class Member(Peer, Protocol):
 
     @property
     def authors(self) -> tuple[bytes, ...]: ...
+
+    def supersede(self, *, quietly: bool = False) -> None:
+        """End the session because its user has logged in again.
+
+        ``quietly``: others do not hear that the user leaves, since they come back at once.
+        """
+
+    def depart(self, reason: LeaveReason, *, quietly: bool = False) -> None:
+        """Leave the server and all rooms, unless that has happened before."""

@@ -99,7 +99,7 @@ def people(
     present: Counter[tuple[bool, bool]] = Counter()
     transfers = 0
     counted: set[str] = set()  # a user may have several sessions
-    for session in directory:
+    for session in directory.here:
         if session.name.key not in counted:
             counted.add(session.name.key)
             present[session.token is not None, session.connection.is_encrypted] += 1

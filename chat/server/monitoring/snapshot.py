@@ -63,7 +63,7 @@ def people(
 
     ``json_users``, ``raw_users`` and ``tls_users`` count sessions: a user may have several, of different kinds.
     """
-    sessions = list(directory)
+    sessions = list(directory.here)
     is_json = sum(session.token is not None for session in sessions)
     return {
         "users": directory.users,

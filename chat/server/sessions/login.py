@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,14 +15,16 @@ from chat.protocol.descriptor import Descriptor, MessageType
 from chat.protocol.headers import LoginHeader, encode_json, looks_like_json
 from chat.protocol.names import UserName, name_key
 from chat.protocol.notices import Refusal
-from chat.server.accounts.accounts import Account
-from chat.server.accounts.devices import Devices
+from chat.server.accounts.accounts import Account, Accounts
 from chat.server.directory.directory import Directory
+from chat.server.entrance.entrance import Entrance
+from chat.server.entrance.login_rejected import LoginRejected, RefusedLogins
 from chat.server.limits.address_limits import AddressLimits
+from chat.server.log.log import LogFull
 from chat.server.process.loop_share import LoopShare, TooBusy
-from chat.server.sessions.admission import Admission
+from chat.server.sessions.admission import Admission, Proof, make_joining
 from chat.server.sessions.connection import AcceptedConnection
-from chat.server.sessions.login_rejected import LoginRejected, RefusedLogins
+from chat.server.sessions.endings import Ejected
 from chat.server.sessions.login_request import LoginRequest, read_name, read_request
 from chat.server.sessions.session import Session
 from chat.server.sessions.transfer import TransferConnection
@@ -34,10 +37,20 @@ from chat.server.settings import (
 )
 from chat.sizes import byte_count
 
-# Make a session for a login that was admitted. The account is None for a guest. The last argument is the hash of the
-# device; None if there is none that counts.
+# Make a session for a login that was admitted. The account is None for a guest. Then follow the hash of the device,
+# None if there is none that counts, the number of the session, its token, and its greenlet.
 OpenSession = Callable[
-    [AcceptedConnection, UserName, LoginHeader, Account | None, bytes | None], Session
+    [
+        AcceptedConnection,
+        UserName,
+        LoginHeader,
+        "Account | None",
+        "bytes | None",
+        int,
+        "str | None",
+        object,
+    ],
+    Session,
 ]
 # Make a transfer connection of an open session.
 OpenTransfer = Callable[[AcceptedConnection, Session], TransferConnection]
@@ -53,7 +66,8 @@ class Login:
         self,
         *,
         admission: Admission,
-        devices: Devices,
+        entrance: Entrance,
+        accounts: Accounts,
         directory: Directory[Session],
         address_limits: AddressLimits,
         share: LoopShare,
@@ -63,7 +77,9 @@ class Login:
         begin_mailbox: Callable[[Account], object],
     ) -> None:
         self._admission = admission
-        self._devices = devices
+        self._entrance = entrance
+        self._accounts = accounts
+        self._entered = 0
         self._directory = directory
         self._address_limits = address_limits
         self._share = share
@@ -161,23 +177,53 @@ class Login:
         if account is not None:
             self._begin_mailbox(account)
         # Also before the wait in line: a login that must be refused is refused at once.
-        admission.find_place(connection, name, request, account)
+        admission.require_place(connection, name, request, account)
         self._wait_in_line(connection)
-        # Another login may have taken or registered the name meanwhile, or the password was changed.
-        admission.renew(name, account)
-        place = admission.find_place(connection, name, request, account)
-        session = self._open_session(connection, place.name, header, account, request.device)
-        # No wait from here to the end of join, so nobody can take the name in between.
-        for former in place.former:
-            former.supersede(quietly=place.quietly)
-        session.join(quietly=place.quietly)
-        if account is not None and request.device is not None:
-            self._devices.seen(account.id, request.device)
-            if proof.by_password:
-                self._devices.remember(account, request.device)
+        session = self._enter(connection, name, request, proof)
         # Only failed attempts count: an office of many users behind one address must be able to log in.
         self._address_limits.forgive_attempt(connection.host)
         return session
+
+    def _enter(
+        self, connection: AcceptedConnection, name: UserName, request: LoginRequest, proof: Proof
+    ) -> Session:
+        """Let a login in; return its session. Raises LoginRejected."""
+        self._entered += 1
+        number, header = self._entered, request.header
+        token = secrets.token_urlsafe(18) if header.is_json else None
+        joining = make_joining(number, connection, name, request, proof, token)
+        greenlet = gevent.getcurrent()
+        opened: list[Session] = []
+        is_abandoned = False
+
+        def open_session(name: UserName, account: Account | None) -> Session:
+            # Called when the log has committed the login, perhaps in another greenlet.
+            session = self._open_session(
+                connection, name, header, account, request.device, number, token, greenlet
+            )
+            opened.append(session)
+            if is_abandoned:
+                gevent.get_hub().loop.run_callback(session.abandon)
+            return session
+
+        # Other logins may have changed the accounts.
+        self._accounts.look()
+        try:
+            self._entrance.join(joining, open_session)
+        except LogFull:
+            raise _busy() from None
+        except Ejected:
+            # The session has ended before this greenlet learned that it had begun. It still has last words.
+            if not opened:
+                raise
+        except LoginRejected:
+            raise
+        except BaseException:
+            is_abandoned = True
+            for session in opened:
+                session.abandon()
+            raise
+        return opened[0]
 
     def _count_attempt(self, connection: AcceptedConnection, *, is_known: bool) -> None:
         """Count an attempt to log in. Raises LoginRejected if there were too many, or the connection is refused.
