@@ -2,13 +2,14 @@
 
 Usage:
   cluster [--seconds=<n>] [--seed=<n>] [--servers=<n>] [--clients=<n>] [--pause=<s>] [--longest=<s>]
-          [--directory=<dir>]
+          [--no-replica] [--directory=<dir>]
   cluster (-h | --help)
 
 Options:
   --seconds=<n>      how long there is trouble [default: 600]
   --seed=<n>         the same choices for the same seed (not to the millisecond); without it, a new one
   --servers=<n>      how many servers; 0: one alone, without a cluster [default: 3]
+  --no-replica       Redis alone, without a replica and Sentinel
   --clients=<n>      how many clients, at least 8 [default: 30]
   --pause=<s>        seconds between two deeds of a client, on average [default: 1]
   --longest=<s>      the longest time that something is paused or cut off, in seconds [default: 60]
@@ -40,6 +41,7 @@ from chat.config.command_line import (
     parse_options,
     report,
 )
+from tests.cluster.cluster_stage import MOST_SERVERS, ClusterStage
 from tests.cluster.recording import write_sessions
 from tests.cluster.run import ClusterRun
 from tests.cluster.stage import Stage
@@ -57,6 +59,9 @@ def main(argv: list[str] | None = None) -> int:
         seconds = parse_count(options["--seconds"], "--seconds")
         clients = parse_count(options["--clients"], "--clients", minimum=8)
         servers = parse_count(options["--servers"], "--servers")
+        if servers > MOST_SERVERS:
+            raise UsageError(f"--servers must be at most {MOST_SERVERS}")
+        has_replica = not options["--no-replica"]
         longest = _seconds(options, "--longest")
         pause = _seconds(options, "--pause")
     except UsageError as problem:
@@ -66,7 +71,7 @@ def main(argv: list[str] | None = None) -> int:
     rng = Random(seed)
     with tempfile.TemporaryDirectory(prefix="chat-cluster-") as temporary:
         directory = Path(options["--directory"] or temporary)
-        stage = _make_stage(servers, directory, Random(rng.random()), clients, pause)
+        stage = _make_stage(servers, directory, Random(rng.random()), clients, pause, has_replica)
         run = ClusterRun(stage, seconds=seconds, rng=rng, longest=longest)
         found = run.run(_say)
         (directory / _TROUBLES).write_text("\n".join(run.troubles) + "\n")
@@ -80,10 +85,18 @@ def main(argv: list[str] | None = None) -> int:
     return EXIT_OK
 
 
-def _make_stage(servers: int, directory: Path, rng: Random, count: int, pause: float) -> Stage:
+def _make_stage(
+    servers: int, directory: Path, rng: Random, count: int, pause: float, has_replica: bool
+) -> Stage:
     if servers == 0:
         return Stage(directory, rng, count=count, pause=pause)
-    raise UsageError("a cluster of servers does not exist yet: --servers=0")
+    return ClusterStage(
+        *(directory, rng),
+        count=count,
+        pause=pause,
+        servers=servers,
+        has_replica=has_replica,
+    )
 
 
 def _seconds(options: dict[str, str], name: str) -> float:

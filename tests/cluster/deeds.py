@@ -1,4 +1,4 @@
-"""What a person of a run does next, by their role."""
+"""Choose the next deed of a person, by their role."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def good_run() -> Recording:
     """Make a run on two servers.
 
     Anna is at ``one``, which is paused and fenced; then she comes back at ``two``, and finds her last line by history.
-    Boris moderates at ``two``: he mutes the guest zoe, and lets her speak again. Her name is carl's afterwards.
+    Boris moderates at ``two``: the guest zoe is muted, and may speak again. The name is carl's afterwards.
     """
     chat = Chat()
     anna = chat.enter("anna", "one", "anna", rooms=("den",))
@@ -166,3 +166,15 @@ def good_run() -> Recording:
     chat.say(carl, "c1", back, boris)
     chat.say(back, "a5", carl, boris)
     return chat.end()
+
+
+def session_of(recording: Recording, client: str, number: int = 1) -> Session:
+    return next(s for s in recording.sessions if (s.client, s.number) == (client, number))
+
+
+def index_of(session: Session, nonce: str, kind: type = Heard) -> int:
+    return next(
+        number
+        for number, event in enumerate(session.events)
+        if isinstance(event, kind) and getattr(event, "nonce", None) == nonce
+    )

@@ -62,7 +62,7 @@ def _identity(heard: Heard) -> tuple[str, str, str, str]:
 
 
 def faults_of_live_numbers(recording: Recording) -> Iterator[str]:
-    """What comes live in a session has no hole. It begins behind the head that the server told.
+    """Messages that come live in a session have no hole. They begin behind the head that the server told.
 
     Perhaps not right behind: a client fetches messages that waited for the disk when it came.
     """

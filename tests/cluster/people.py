@@ -1,4 +1,4 @@
-"""The people of a run: who has an account, and what each of them does."""
+"""The people of a run: accounts, guests, roles, and rooms."""
 
 from __future__ import annotations
 

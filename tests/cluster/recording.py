@@ -1,4 +1,4 @@
-"""The recording of a run: what each client sent and saw, and what servers and engine have in the end.
+"""The recording of a run: all that clients sent and saw, and all that servers and engine have in the end.
 
 Plain values, so that the checker can be tested with recordings that were made by hand. Times are seconds of one
 monotonic clock, that of the process in which all clients run.
@@ -228,8 +228,8 @@ class Recording:
     """Hold all of a run.
 
     ``may_lose``: answered lines may be missing (a server that is not durable was killed, an engine lost its disk).
-    ``removable`` are the rooms that were removed and made again, whose history begins anew. ``lasting`` are those out of
-    which a user comes only by their own wish; each of them must be in the next welcome, too.
+    ``removable`` are the rooms that were removed and made again, whose history begins anew. ``lasting`` are those that
+    users leave only by their own wish.
     ``complaints`` are faults that the harness noticed itself, such as a traceback in a server's log.
     """
 

@@ -61,7 +61,8 @@ class ClusterRun:
             weights=self._stage.weights,
             longest=self._longest,
             sets_clock_back=self._stage.sets_clock_back,
-            more=self._stage.more_deeds,
+            server_deeds=self._stage.server_deeds,
+            engine_deeds=self._stage.engine_deeds,
         )
         removing = gevent.spawn(self._remove_rooms)
         trouble.run(self._seconds)

@@ -1,4 +1,4 @@
-"""Record the session of a client: what it sends, and each frame that comes; and know its place in each log."""
+"""Record the session of a client: frames that it sends, frames that come, and its place in each log."""
 
 from __future__ import annotations
 

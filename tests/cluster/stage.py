@@ -45,7 +45,8 @@ class Stage:
     def __init__(self, directory: Path, rng: Random, *, count: int, pause: float) -> None:
         self.recording = Recording(removable=frozenset({PASSING_ROOM}))
         self.rooms_removed = 0
-        self.more_deeds: dict[Kind, Callable[[float], bool]] = {}
+        self.server_deeds: dict[Kind, Callable[[TestedServer, float], None]] = {}
+        self.engine_deeds: dict[Kind, Callable[[float], str]] = {}
         self.people = make_people(count)
         self.accounts = [*accounts_of(self.people), READER]
         self.servers = {server.name: server for server in self.make_servers(directory)}
@@ -117,7 +118,6 @@ class Stage:
     def settle(self) -> None:
         """Let all lines be answered, and no further ones be said."""
         for server in self.servers.values():
-            assert server.proxy is not None
             proxy = server.proxy
             eventually(lambda proxy=proxy: proxy.is_calm)  # type: ignore[misc]
         for actor in self.actors:

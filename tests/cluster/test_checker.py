@@ -10,7 +10,7 @@ from tests.cluster import checker
 from tests.cluster.checker import faults
 from tests.cluster.fence_checks import faults_of_fences
 from tests.cluster.figures import figures_of, waits
-from tests.cluster.hand_made import ANNA, BORIS, E2, good_run
+from tests.cluster.hand_made import ANNA, BORIS, E2, good_run, index_of, session_of
 from tests.cluster.line_checks import faults_of_lines, faults_of_stored, lost_lines
 from tests.cluster.log_checks import faults_of_live_numbers, faults_of_numbers, faults_of_views
 from tests.cluster.order_checks import (
@@ -36,7 +36,6 @@ from tests.cluster.recording import (
     Named,
     Recording,
     Sent,
-    Session,
     Stored,
     Told,
     Went,
@@ -44,18 +43,6 @@ from tests.cluster.recording import (
 from tests.tables import table
 
 # Changes that plant faults
-
-
-def session_of(recording: Recording, client: str, number: int = 1) -> Session:
-    return next(s for s in recording.sessions if (s.client, s.number) == (client, number))
-
-
-def index_of(session: Session, nonce: str, kind: type = Heard) -> int:
-    return next(
-        number
-        for number, event in enumerate(session.events)
-        if isinstance(event, kind) and getattr(event, "nonce", None) == nonce
-    )
 
 
 def change_heard(recording: Recording, client: str, said: str, **changes: Any) -> None:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests import homes
 from tests.cluster.server_program import InjectedClock
 from tests.cutting.proxy import Proxy
 from tests.end_to_end.accounts import register
-from tests.end_to_end.server_process import ServerProcess
+from tests.end_to_end.server_process import CHECKOUT, ServerProcess
 from tests.peers.wire import Address
+from tests.server.cluster.engine_process import free_port
 
+_PROGRAM = 60.0  # seconds that a program of the operator may take
 _FAULT = re.compile(r"Traceback|cannot write history")
 
 
@@ -33,14 +38,15 @@ class TestedServer:
         self.directory = directory
         self.complaints: list[str] = []
         self.runs = 0
+        self.cluster_options: tuple[str, ...] = ()
         directory.mkdir(parents=True, exist_ok=True)
         self._options = ["--history=on", f"--data-directory={directory}", "--rate=0", *options]
         self._clock = InjectedClock(directory)
         self._process: ServerProcess | None = None
         self._is_paused = False
         self.logs: list[str] = []  # of the processes that have ended
-        self.address = ("127.0.0.1", 0)
-        self.proxy: Proxy | None = None
+        self.address = ("127.0.0.1", free_port())
+        self.proxy = Proxy(self.address)
 
     @property
     def is_running(self) -> bool:
@@ -54,13 +60,27 @@ class TestedServer:
     @property
     def client_address(self) -> Address:
         """Where its clients connect."""
-        assert self.proxy is not None, f"{self.name} was not started"
         return self.proxy.address
 
     @property
     def run(self) -> str:
-        """Name the present process, as the engine's log does if there is one."""
+        """Name the present process."""
         return f"{self.name}-{self.runs}"
+
+    def call_program(self, *words: str) -> str:
+        """Run ``chat-server`` with these words and the data directory; return what it says."""
+        command = [sys.executable, "-m", "chat.server.cli", *words]
+        done = subprocess.run(
+            [*command, f"--data-directory={self.directory}"],
+            check=False,
+            cwd=CHECKOUT,
+            env=homes.environment(),
+            capture_output=True,
+            text=True,
+            timeout=_PROGRAM,
+        )
+        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+        return done.stdout
 
     def register(self, accounts: Sequence[str], password: str, moderator: str) -> None:
         """Make accounts; the server must not run."""
@@ -69,12 +89,10 @@ class TestedServer:
 
     def start(self) -> None:
         host, port = self.address
-        self._process = _InjectedServer(*self._options, address=f"{host}:{port}")
+        options = (*self._options, *self.cluster_options)
+        self._process = _InjectedServer(*options, address=f"{host}:{port}")
         self.runs += 1
         self._is_paused = False
-        self.address = self._process.address
-        if self.proxy is None:
-            self.proxy = Proxy(self.address)
 
     def kill(self) -> None:
         """Kill the process as a loss of power does."""
@@ -113,8 +131,7 @@ class TestedServer:
         if self._process is not None:
             self.resume()
             self._end()
-        if self.proxy is not None:
-            self.proxy.close()
+        self.proxy.close()
 
     def _end(self) -> None:
         log = self.process.log

@@ -1,4 +1,4 @@
-"""What goes wrong in a run, and when: processes are killed and paused, lines cut and held, clocks set."""
+"""Cause the troubles of a run: processes are killed and paused, lines cut and held, clocks set."""
 
 from __future__ import annotations
 
@@ -39,14 +39,25 @@ class Kind(str, Enum):
     ENGINE_HELD = "engines cut off"
 
 
+# What a run chooses from, and how often.
 ALONE = {Kind.LINK: 6, Kind.KILL: 3, Kind.PAUSE: 2, Kind.HELD: 2, Kind.CLOCK: 2}
+
+CLUSTER = {
+    **ALONE,
+    Kind.SLEEP: 1,
+    Kind.ENGINE_LINE: 3,
+    Kind.PEER_LINE: 1,
+    Kind.ENGINE_KILL: 2,
+    Kind.ENGINE_PAUSE: 1,
+    Kind.ENGINE_HELD: 1,
+}
 
 
 class Trouble:
     """Cause troubles of the kinds in ``weights`` until told to stop; none lasts longer than ``longest`` seconds.
 
-    What is broken already is left alone. ``more`` has the deeds of kinds that are not about servers: each gets a
-    number of seconds.
+    A server with trouble gets no second one. ``server_deeds`` and ``engine_deeds`` are further deeds, of a server or of
+    an engine; each takes a number of seconds. One engine has trouble at a time.
     """
 
     def __init__(
@@ -58,7 +69,8 @@ class Trouble:
         weights: Mapping[Kind, int],
         longest: float,
         sets_clock_back: bool,
-        more: Mapping[Kind, Callable[[float], bool]],
+        server_deeds: Mapping[Kind, Callable[[TestedServer, float], None]],
+        engine_deeds: Mapping[Kind, Callable[[float], str]],
     ) -> None:
         self.counts: Counter[Kind] = Counter()
         self.told: list[str] = []  # each trouble, with its time
@@ -68,7 +80,15 @@ class Trouble:
         self._weights = weights
         self._times = [each for each in _TIMES if each <= longest] or [longest]
         self._jumps = _JUMPS if sets_clock_back else _FORWARD
-        self._more = more
+        self._server_deeds = {
+            Kind.KILL: self._kill,
+            Kind.PAUSE: self._pause,
+            Kind.HELD: self._hold,
+            Kind.SLEEP: self._sleep,
+            **server_deeds,
+        }
+        self._engine_deeds = engine_deeds
+        self._is_engine_broken = False
         self._broken: set[str] = set()
         self._tasks: list[gevent.Greenlet[..., None]] = []
         self._began = time.monotonic()
@@ -87,8 +107,8 @@ class Trouble:
         seconds = self._rng.choice(self._times)
         try:
             done = (
-                self._more[kind](seconds)
-                if kind in self._more
+                self._break_engine(kind, seconds)
+                if kind in self._engine_deeds
                 else self._break_server(kind, seconds)
             )
         except Exception as problem:
@@ -100,6 +120,17 @@ class Trouble:
     def note(self, text: str) -> None:
         """Note a trouble for the reader of a report."""
         self.told.append(f"{time.monotonic() - self._began:7.2f} {text}")
+
+    def _break_engine(self, kind: Kind, seconds: float) -> bool:
+        if self._is_engine_broken:
+            return False
+        self._is_engine_broken = True
+        try:
+            self.note(f"{kind.value}, {seconds} s")
+            self.note(f"over: {self._engine_deeds[kind](seconds)}")
+        finally:
+            self._is_engine_broken = False
+        return True
 
     def _break_server(self, kind: Kind, seconds: float) -> bool:
         server = self._rng.choice(self._servers)
@@ -116,13 +147,7 @@ class Trouble:
         self._broken.add(server.name)
         try:
             self.note(f"{server.name}: {kind.value}, {seconds} s")
-            deeds = {
-                Kind.KILL: self._kill,
-                Kind.PAUSE: self._pause,
-                Kind.HELD: self._hold,
-                Kind.SLEEP: self._sleep,
-            }
-            deeds[kind](server, seconds)
+            self._server_deeds[kind](server, seconds)
             self.note(f"{server.name}: over")
         finally:
             self._broken.discard(server.name)
@@ -130,7 +155,7 @@ class Trouble:
 
     def _cut_link(self, server: TestedServer) -> bool:
         proxy = server.proxy
-        if proxy is None or not proxy.links:
+        if not proxy.links:
             return False
         up, down = self._rng.choice(((True, True), (True, False), (False, True)))
         manner = self._rng.choice(list(Manner))
@@ -150,7 +175,6 @@ class Trouble:
         server.resume()
 
     def _hold(self, server: TestedServer, seconds: float) -> None:
-        assert server.proxy is not None
         up, down = self._rng.choice(((True, True), (True, False), (False, True)))
         server.proxy.hold(up=up, down=down)
         gevent.sleep(seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
 
@@ -41,8 +42,14 @@ class Cut(NamedTuple):
 class _Pump:
     """Carry bytes from one socket to the other; stop them at an exact byte when asked."""
 
-    def __init__(self, source: gevent.socket.socket, sink: gevent.socket.socket) -> None:
+    def __init__(
+        self,
+        source: gevent.socket.socket,
+        sink: gevent.socket.socket,
+        change: Callable[[bytes], bytes] | None = None,
+    ) -> None:
         self.source, self.sink = source, sink
+        self._change = change
         self.stopped = Event()  # the byte has been reached
         self.open = Event()
         self.open.set()
@@ -70,7 +77,7 @@ class _Pump:
     def run(self) -> None:
         """Carry until the source has ended. Raises OSError if either end is gone."""
         while data := self.source.recv(_CHUNK):
-            self._carry(data)
+            self._carry(self._change(data) if self._change is not None else data)
         self.sink.shutdown(socket.SHUT_WR)
 
     def _carry(self, data: bytes) -> None:
@@ -88,11 +95,16 @@ class _Pump:
 
 
 class Link:
-    """One connection through a proxy."""
+    """One connection through a proxy. ``change`` is applied to what comes from ``far``."""
 
-    def __init__(self, near: gevent.socket.socket, far: gevent.socket.socket) -> None:
+    def __init__(
+        self,
+        near: gevent.socket.socket,
+        far: gevent.socket.socket,
+        change: Callable[[bytes], bytes] | None = None,
+    ) -> None:
         self._near, self._far = near, far
-        self._up, self._down = _Pump(near, far), _Pump(far, near)
+        self._up, self._down = _Pump(near, far), _Pump(far, near, change)
         self.is_being_cut = False
 
     def run(self) -> None:
@@ -173,10 +185,16 @@ class Link:
 
 
 class Proxy:
-    """Stands before the server at ``target``, on a port of its own, for one client."""
+    """Stands before the server at ``target``, on a port of its own.
 
-    def __init__(self, target: tuple[str, int]) -> None:
+    ``change_answer``, if given, is applied to each piece of bytes that comes from the server.
+    """
+
+    def __init__(
+        self, target: tuple[str, int], change_answer: Callable[[bytes], bytes] | None = None
+    ) -> None:
         self.target = target
+        self._change_answer = change_answer
         self.links: list[Link] = []
         self._held = (False, False)  # up, down
         self._listener = gevent.socket.socket(socket.AF_INET, socket.SOCK_STREAM)
@@ -226,7 +244,7 @@ class Proxy:
             return
         for sock in (near, far):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        link = Link(near, far)
+        link = Link(near, far, self._change_answer)
         up, down = self._held
         link.hold(up=up, down=down)
         self.links.append(link)
