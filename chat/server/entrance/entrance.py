@@ -24,6 +24,8 @@ JOIN, LEAVE = "join", "leave"
 class Entering(Member, Protocol):
     """Describe a session that can come in."""
 
+    home: str
+
     def enter(self, *, quietly: bool = False) -> None:
         """Enter the server and its default room. ``quietly``: others do not hear of it."""
 
@@ -82,6 +84,7 @@ class Entrance:
             if callable(open_session)
             else self._open_elsewhere(joining, change.writer, place.name, account)
         )
+        member.home = change.writer
         for former in place.former:
             former.supersede(quietly=place.quietly)
         member.enter(quietly=place.quietly)
