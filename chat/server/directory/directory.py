@@ -89,8 +89,10 @@ class Directory(Generic[M]):
         """
         return self._last_serial
 
-    def enter(self, member: Member) -> int:
+    def enter(self, member: Member, serial: int | None = None) -> int:
         """Add ``member``; return the serial of the session, which is larger than all before.
+
+        ``serial`` is that of a session that was connected before this server started; None: a new session.
 
         Raises NameTakenError, unless all sessions with the name belong to the account of ``member``.
         """
@@ -111,7 +113,7 @@ class Directory(Generic[M]):
         if member.home:
             self._by_home[member.home, member.number] = member
         self.on_change(member)
-        self._last_serial += 1
+        self._last_serial = self._last_serial + 1 if serial is None else serial
         return self._last_serial
 
     def leave(self, member: Member) -> None:

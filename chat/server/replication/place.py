@@ -100,7 +100,9 @@ def read_state(connection: sqlite3.Connection) -> SharedState | None:
     query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'cluster_place'"
     if connection.execute(query).fetchone() is None:
         return None
-    row = connection.execute("SELECT epoch, n, writer, counter, fenced FROM cluster_place").fetchone()
+    row = connection.execute(
+        "SELECT epoch, n, writer, counter, fenced FROM cluster_place"
+    ).fetchone()
     if row is None:
         return None
     epoch, n, writer, counter, fenced = row

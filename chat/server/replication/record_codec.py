@@ -121,9 +121,7 @@ def _decode_run(head: list[Any], data: bytes, place: int, writer: str) -> Encode
         size, digest, is_kept = large
         known = bytes.fromhex(digest) if digest is not None else None
         absent = AbsentContent(size, known, _session(sender, writer)[0])
-        run = run._replace(
-            contents=[b""], size=size, large=absent, digest=known, is_kept=is_kept
-        )
+        run = run._replace(contents=[b""], size=size, large=absent, digest=known, is_kept=is_kept)
     return EncodedRun(_session(sender, writer), run)
 
 

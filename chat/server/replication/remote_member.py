@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from chat.protocol.descriptor import ByteOrder
+from chat.protocol.frames import Frame
 from chat.protocol.names import UserName
 from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.server.accounts.accounts import Account
-from chat.protocol.frames import Frame
 from chat.server.delivery.send_queue import SendQueue, dialect_of
 from chat.server.directory.directory import Directory
 from chat.server.entrance.joining import Joining
@@ -18,7 +18,16 @@ from chat.server.sessions.session import Session
 class RemoteMember(Identity):
     """A session elsewhere, as all servers know it. ``joining`` is what it came in with."""
 
-    __slots__ = ("_directory", "_service", "home", "host", "joining", "number", "serial", "token_digest")
+    __slots__ = (
+        "_directory",
+        "_service",
+        "home",
+        "host",
+        "joining",
+        "number",
+        "serial",
+        "token_digest",
+    )
 
     is_elsewhere = True
     is_private = False
@@ -56,6 +65,11 @@ class RemoteMember(Identity):
         """Enter the chat and its default room. ``quietly``: others do not hear of it."""
         self.serial = self._directory.enter(self)
         self._service.join(self, None, 0, self.joining.rooms, quietly=quietly)
+
+    def restore(self, serial: int) -> None:
+        """Enter again, as the database had the session at the last stop of this server."""
+        self.serial = self._directory.enter(self, serial)
+        self._service.join(self, None, 0, self.joining.rooms, quietly=True)
 
     def depart(self, reason: LeaveReason, *, quietly: bool = False) -> None:
         """Leave the chat and all rooms, unless that has happened before."""

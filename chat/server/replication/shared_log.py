@@ -155,4 +155,3 @@ class SharedLog:
         records, size = self._replicated.waiting
         bounds = self._bounds
         return max(records / bounds.max_waiting_records, size / bounds.max_waiting)
-

@@ -52,7 +52,8 @@ class StateWriter(DatabaseThread):
     """Write what ``write`` gets, in order, about once a second.
 
     ``flushes`` are called before each transaction: parts that hold changes back give them to ``write`` then.
-    ``take_changes`` returns the place and what has changed there, and ``until_kept`` waits until history has all
+    ``take_changes`` returns the place and what has changed there, which ``give_back`` takes if it cannot be written;
+    ``until_kept`` waits until history has all
     messages up to there on the disk: so history is never behind the place.
     """
 
@@ -60,6 +61,7 @@ class StateWriter(DatabaseThread):
         super().__init__(database)
         self.flushes: Sequence[Callable[[], object]] = ()
         self.take_changes: Callable[[], tuple[Place, StateChanges] | None] = lambda: None
+        self.give_back: Callable[[StateChanges], object] = lambda changes: None
         self.until_kept: Callable[[], object] = lambda: None
         self._works: list[Work] = []
         self._writing = BoundedSemaphore(1)
@@ -100,12 +102,14 @@ class StateWriter(DatabaseThread):
             works, self._works = self._works, []
             if taken is None and not works:
                 return
-            self.until_kept()
             try:
+                self.until_kept()
                 self.run(lambda database: _write(database, works, taken))
             except BaseException:
-                # Those of later changes come behind. What ``taken`` has changed is in the next one as well.
+                # Those of later changes come behind.
                 self._works[:0] = works
+                if taken is not None:
+                    self.give_back(taken[1])
                 raise
 
 
