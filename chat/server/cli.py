@@ -69,7 +69,7 @@ History (messages are kept in the data directory, readable by the operator):
   --search=<mode>              on: users can search; the index takes two or three times the space
                                of the messages; off: no search, no index (default: on)
 
-Several servers for one chat (needs the extra "cluster"):
+Several servers for one chat (docs/cluster.md says how; needs the extra "cluster"):
   --cluster=<url>              engine that has the log of all servers: redis:// or rediss:// (TLS)
                                with [USER@]HOST[:PORT][/PREFIX], or redis+sentinel:// with
                                [USER@]HOST[:PORT][,HOST...]/SERVICE[/PREFIX]; then
