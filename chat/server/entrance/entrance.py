@@ -28,6 +28,8 @@ _TRY_AGAIN = 0.5  # seconds
 class Entering(Member, Protocol):
     """Describe a session that can come in."""
 
+    home: str
+
     def enter(self, *, quietly: bool = False) -> None:
         """Enter the server and its default room. ``quietly``: others do not hear of it."""
 
@@ -110,6 +112,7 @@ class Entrance:
             if callable(open_session)
             else self._open_elsewhere(joining, change.writer, place.name, account)
         )
+        member.home = change.writer
         for former in place.former:
             former.supersede(quietly=place.quietly)
         member.enter(quietly=place.quietly)
