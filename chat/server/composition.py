@@ -20,7 +20,7 @@ from chat.server.monitoring import snapshot
 from chat.server.net.certificates import make_certificates
 from chat.server.net.connection_slots import ConnectionSlots, connection_capacity
 from chat.server.net.handshakes import Handshakes
-from chat.server.operator_commands import ALONE, OperatorCommands
+from chat.server.operator_commands import ALONE, OperatorCommands, cluster_commands
 from chat.server.parts import Parts
 from chat.server.process.memory import give_back_memory_after
 from chat.server.reload import Reload
@@ -124,7 +124,7 @@ class Composition(Parts):
                 "say": commands.announce,
                 PURGE: commands.purge,
                 APPLY_CHANGES: commands.apply_changes,
-                **ALONE,
+                **(cluster_commands(self.cluster) if self.cluster is not None else ALONE),
             },
         )
 
@@ -190,7 +190,11 @@ class Composition(Parts):
                 self.mailboxes.start,
                 self.rooms.maker.start,
                 self.broadcast.start,
-                *((self._load_sessions, cluster.follow) if cluster is not None else ()),
+                *(
+                    (self._load_sessions, cluster.follow, self._introduce)
+                    if cluster is not None
+                    else ()
+                ),
             ),
             background=(
                 DeadPeerSweep(self.directory, self.connection_slots).run,
@@ -237,6 +241,11 @@ class Composition(Parts):
             ),
         )
 
+    def _introduce(self) -> None:
+        assert self.cluster is not None
+        certificates = self.certificates
+        self.cluster.introduce(str(certificates.fingerprint) if certificates is not None else "")
+
     def _load_sessions(self) -> None:
         assert self.cluster is not None
         self.cluster.load_sessions(self.accounts)
@@ -254,6 +263,10 @@ class Composition(Parts):
             lambda: list(map(Session.adapt, self.directory.here)),
             self.visitors.adapt,
         )
+
+    def _adapt(self) -> None:
+        for adapt in self._list_copies():
+            adapt()
 
     def _end_transfers(self) -> None:
         for session in self.directory.here:

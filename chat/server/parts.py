@@ -137,7 +137,7 @@ class Parts:
             self.cluster.open_elsewhere if self.cluster is not None else no_other_servers,
         )
         if self.cluster is not None and self.history is not None:
-            self.cluster.connect(self.service, self.operations, self.history, {})
+            self.cluster.connect(self.service, self.operations, self.history, self._adapt)
             self.cluster.writer.flushes = (
                 self.mailboxes.marks.write,
                 self.rooms.store.write_waiting,
@@ -178,6 +178,9 @@ class Parts:
         DeviceCommands(self.directory, self.accounts, self.devices).serve(commands)
         return commands
 
+    def _adapt(self) -> None:
+        """Hand changed settings to the parts that keep copies of values: see ``Composition``."""
+
     def _totals(self) -> Totals:
         service = self.service
         return Totals(
@@ -199,6 +202,5 @@ def make_cluster(
     from chat.server.replication.cluster import Cluster
 
     assert settings.data_directory is not None, "a server of a cluster has a data directory"
-    return Cluster(
-        settings.cluster, settings.node, Database(settings.data_directory), clock, directory
-    )
+    database = Database(settings.data_directory)
+    return Cluster(settings.cluster, settings.node, database, clock, directory, settings)
