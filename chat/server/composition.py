@@ -61,9 +61,11 @@ class Composition(Parts):
             Handshakes(self.certificates, self.share) if self.certificates is not None else None
         )
         self.acceptor = self._make_acceptor()
+        sessions = self._make_sessions()
+        self.visitors = sessions.visitors
         self.handler = ConnectionHandler(
             acceptor=self.acceptor,
-            login=self._make_sessions().login,
+            login=sessions.login,
             connection_slots=self.connection_slots,
             share=self.share,
             folding_log=self.folding_log,
@@ -102,7 +104,9 @@ class Composition(Parts):
         """Make the server for the operator's commands in the data directory. Raises OSError."""
         service, settings = self.service, self.settings
         status = snapshot.LiveStatus(
-            lambda: snapshot.people(self.directory, self.connection_slots, settings),
+            lambda: snapshot.people(
+                self.directory, self.connection_slots, settings, self.visitors.count
+            ),
             lambda: snapshot.rooms(service.rooms, settings),
             lambda: snapshot.traffic(self.rates, lambda: sum(service.said.values())),
             lambda: snapshot.space(settings, self.backlogs, self.spool),
@@ -129,7 +133,9 @@ class Composition(Parts):
         from chat.server.monitoring import metrics
 
         return metrics.Metrics(
-            lambda: metrics.people(self.directory, self.connection_slots, self.counters),
+            lambda: metrics.people(
+                self.directory, self.connection_slots, self.counters, self.visitors.count
+            ),
             lambda: metrics.messages(self.service, self.broadcast),
             lambda: metrics.limited(self.settings, self.backlogs, self.spool, self.offers),
             lambda: metrics.kept(self.history, self.files),
@@ -255,6 +261,7 @@ class Composition(Parts):
             lambda: self.spool.adapt(settings.max_spool),
             lambda: self.files.adapt(settings.keep_files) if self.files is not None else None,
             lambda: list(map(Session.adapt, self.directory.here)),
+            self.visitors.adapt,
         )
 
     def _adapt(self) -> None:
@@ -264,3 +271,4 @@ class Composition(Parts):
     def _end_transfers(self) -> None:
         for session in self.directory.here:
             session.transfers.end_all()
+        self.visitors.end_transfers()
