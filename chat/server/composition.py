@@ -21,7 +21,7 @@ from chat.server.net.certificates import make_certificates
 from chat.server.net.connection_slots import ConnectionSlots, connection_capacity
 from chat.server.net.handshakes import Handshakes
 from chat.server.operator_commands import ALONE, OperatorCommands, cluster_commands
-from chat.server.parts import Parts
+from chat.server.parts import ServerParts
 from chat.server.process.memory import give_back_memory_after
 from chat.server.reload import Reload
 from chat.server.server import ChatServer, Stages
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("chat.server")
 
 
-class Composition(Parts):
+class Composition(ServerParts):
     """A server with ``settings``, and its parts.
 
     The parts are attributes only for tests. The program uses ``server`` and ``make_status_server``. No part gets a
-    Composition. ``make_log`` is that of Parts.
+    Composition. ``make_log`` is that of ServerParts.
     """
 
     def __init__(

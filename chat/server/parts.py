@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("chat.server")
 
 
-class Parts:
+class ServerParts:
     """The parts of a server with ``settings``. No part gets this object.
 
     ``make_log`` is called with the function that makes timestamps; not for a durable server, or one in a cluster.

@@ -28,7 +28,7 @@ from chat.server.history.history import HistoryStore
 from chat.server.log.log import Change, LogClock
 from chat.server.log.operations import Operations
 from chat.server.replication.leases import read_leases
-from chat.server.replication.place import Place, SharedState, StateChanges, read_state
+from chat.server.replication.place import AppliedPlace, SharedState, StateChanges, read_state
 from chat.server.replication.record_codec import VERSION
 from chat.server.replication.remote_member import RemoteMember
 from chat.server.replication.server_list import ServerList, facts_of
@@ -230,7 +230,7 @@ class Cluster:
             ],
         }
 
-    def _begin(self, place: Place) -> ReplicatedLog:
+    def _begin(self, place: AppliedPlace) -> ReplicatedLog:
         """Return the log behind ``place``, with a lease. Raises CannotFollow."""
         deadline = time.monotonic() + _PATIENCE
         told = ""
@@ -285,7 +285,7 @@ class Cluster:
         if self.servers is not None:
             self.servers.forget(run)
 
-    def _take_changes(self) -> tuple[Place, StateChanges] | None:
+    def _take_changes(self) -> tuple[AppliedPlace, StateChanges] | None:
         replicated = self.replicated
         if replicated is None or self._notes is None:
             return None
@@ -293,7 +293,7 @@ class Cluster:
         if applied == self._written:
             return None
         self._written = applied
-        place = Place(replicated.epoch, applied, tuple(replicated.reader.fenced))
+        place = AppliedPlace(replicated.epoch, applied, tuple(replicated.reader.fenced))
         return place, self._notes.take()
 
     # The end
