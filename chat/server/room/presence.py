@@ -47,7 +47,7 @@ class Memberships(Protocol):
         """Note that the user has registered the name, or has lost the account."""
 
 
-class Devices(Protocol):
+class SeenDevices(Protocol):
     """List what is told to the part that remembers devices."""
 
     def seen(self, account_id: bytes, hash: bytes) -> None:
@@ -61,7 +61,7 @@ class UserPresence(ServerNotices):
     """
 
     memberships: Memberships | None = None
-    devices: Devices | None = None
+    devices: SeenDevices | None = None
 
     def __init__(
         self,
@@ -120,9 +120,11 @@ class UserPresence(ServerNotices):
             if not others:
                 last = self._kept.last_number(member.mailbox)
                 self._sequences.go_on_after(member.mailbox, last)
-            first.append(self._kept.last_messages(member, replay))
+            if not member.is_elsewhere:
+                first.append(self._kept.last_messages(member, replay))
         self._private.came(member)
-        self._broadcast.add(member.send_queue, first)
+        if not member.is_elsewhere:
+            self._broadcast.add(member.send_queue, first)
         if self.memberships is not None:
             self.memberships.listen(member)
 
@@ -159,6 +161,7 @@ class UserPresence(ServerNotices):
         """
         if member not in self.names:
             return
+        self._directory.on_change(member)
         if self.memberships is not None:
             self.memberships.changed_account(member)
         others = self.other_sessions(member)
