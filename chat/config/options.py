@@ -37,6 +37,7 @@ class Kind(Enum):
     TABLE = 'a table of texts such as {"image/*" = "feh"}, without ";"'
     ENTRIES = "a table with a text for each key"
     NETWORKS = 'a list of networks such as ["10.0.0.0/8"]'
+    ADDRESSES = 'a list of addresses such as ["chat.example.org:8080"]'
 
 
 class Option(NamedTuple):

@@ -8,6 +8,7 @@ and it leaves non-ASCII and ``/`` unescaped, as the original programs need.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import ujson
@@ -109,7 +110,8 @@ class ServerHeader(NamedTuple):
     messages with ``partner`` (``with`` on the wire).
 
     ``room`` is that of a message, join, leave or notice; None: the default room, or none. The notice ``here`` has the
-    number of users in a room as ``here``; ``announced``: joins and leaves are announced again.
+    number of users in a room as ``here``; ``announced``: joins and leaves are announced again. The notice ``move`` has
+    the addresses of other ``servers``, as the server wrote them: a client checks them before it uses one.
     """
 
     sender: str
@@ -142,6 +144,7 @@ class ServerHeader(NamedTuple):
     room: str | None = None
     here: int | None = None
     announced: bool | None = None
+    servers: Sequence[str] | None = None
 
 
 _WIRE_KEYS = {"answers": "for", "found": "count", "partner": "with"}
@@ -322,6 +325,7 @@ def parse_server_header(data: bytes) -> ServerHeader:
         room=fields.string("room"),
         here=fields.integer("here"),
         announced=fields.boolean("announced"),
+        servers=fields.strings("servers") or None,
         offset=fields.integer("offset"),
         user=fields.string("user"),
         registered=fields.boolean("registered"),

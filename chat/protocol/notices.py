@@ -58,6 +58,9 @@ class NoticeCode(str, Enum):
     READ = "read"
     # To one user, again and again while their messages wait for the log to commit: the server is alive.
     WAITING = "waiting"
+    # To one user: their client should go to another server of the cluster, one of ``servers``. No error: the session
+    # goes on until the client has come back there.
+    MOVE = "move"
     # To the members of a room: its new topic, in the content; its settings have changed.
     TOPIC = "topic"
     ROOM = "room"

@@ -124,6 +124,7 @@ server_headers = st.builds(
     room=optional(text),
     here=optional(whole),
     announced=st.just(True) | st.none(),
+    servers=optional(st.lists(text, min_size=1, max_size=3).map(tuple)),
 )
 any_json = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | text,

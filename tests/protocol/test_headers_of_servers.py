@@ -136,3 +136,17 @@ def test_lost_ranges_of_another_form_are_an_error(lost: object) -> None:
     header = {"from": "server", "timestamp": "2026-11-24T09:30:00Z", "lost": lost}
     with pytest.raises(HeaderError):
         parse_server_header(json.dumps(header).encode())
+
+
+def test_a_notice_that_names_other_servers() -> None:
+    servers = ("b.example.org:8080", "[2001:db8::1]:8080")
+    header = ServerHeader("server", NOW, notice="move", servers=servers)
+    encoded = encode_server_header(header)
+    assert json.loads(encoded)["servers"] == list(servers)
+    assert parse_server_header(encoded) == header
+
+
+@pytest.mark.parametrize("servers", ["b.example.org:8080", [1], {"a": 1}, [None], True])
+def test_servers_of_another_form_are_an_error(servers: object) -> None:
+    with pytest.raises(HeaderError, match="servers"):
+        parse_server_header(said(servers=servers))

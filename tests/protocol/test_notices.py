@@ -41,6 +41,7 @@ def test_the_codes_of_notices() -> None:
         "epoch",
         "read",
         "waiting",
+        "move",
         "topic",
         "room",
         "invited",

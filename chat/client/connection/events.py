@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 from chat.client.connection.receipts import Receipt
 from chat.client.connection.saver import Saving
+from chat.net.address import Address
 from chat.protocol.descriptor import MessageType
 from chat.structs import Struct, field
 
@@ -91,6 +92,8 @@ class Welcome(Struct):
     user can't be in, each with a code of ``notices.NoticeCode``. ``invited`` are those that the user is invited to, or
     owns, and is not in. ``default_room`` is the name that the server gives the default room, None if it tells none;
     ``topic`` is the topic of this room, and ``here`` counts its users.
+
+    ``node`` is the name of the server in its cluster, and ``servers`` are the addresses of others of the cluster.
     """
 
     username: str
@@ -114,6 +117,8 @@ class Welcome(Struct):
     topic: str | None = None
     here: int | None = None
     default_room: str | None = None
+    node: str | None = None
+    servers: tuple[Address, ...] = ()
 
 
 class Joined(Struct):
@@ -234,7 +239,8 @@ class Notice(Struct):
     ``dismisses``: the notice gives the reason why the server now ends the connection on purpose. ``epoch`` is that of a
     notice ``epoch``: messages are numbered under this epoch from now on. The answer to a query of history has its
     ``epoch`` too, and tells how many messages were ``found``, whether ``more`` follow, and which ranges of numbers were
-    ``lost``. The answer to a search that has not come to its end has the number before which it goes on.
+    ``lost``. The answer to a search that has not come to its end has the number before which it goes on. The notice
+    ``move`` has the addresses of other ``servers``.
     """
 
     code: str
@@ -248,6 +254,7 @@ class Notice(Struct):
     lost: tuple[tuple[int, int], ...] = ()
     goes_on_before: int | None = None
     room: str | None = None
+    servers: tuple[Address, ...] = ()
 
 
 class ReadElsewhere(Struct):

@@ -23,6 +23,7 @@ from chat.client.connection.in_flight import InFlight
 from chat.client.connection.receipts import Receipt, Status
 from chat.client.connection.session.known_rooms import KnownRooms
 from chat.client.connection.session.room_frames import ROOM_NOTICES, RoomFrames
+from chat.client.connection.session.told_servers import read_servers
 from chat.client.connection.session.welcome import read_welcome
 from chat.protocol.descriptor import ATTACHMENTS, MessageType
 from chat.protocol.errors import HeaderError
@@ -45,6 +46,7 @@ _UNSOLICITED = frozenset(
         NoticeCode.EPOCH,
         NoticeCode.READ,
         NoticeCode.WAITING,
+        NoticeCode.MOVE,
     )
 )
 _OUR_LENGTH = len("2026-01-01T00:00:00.000000Z")  # of the timestamps that our server writes
@@ -268,6 +270,9 @@ class SessionState:
             header.lost or (),
             header.seq if code == NoticeCode.DONE.value and header.more else None,
             header.room if header.room is not None else self._room_of(receipt),
+            read_servers(header.servers)
+            if header.servers and code == NoticeCode.MOVE.value
+            else (),
         )
 
     def _room_of(self, receipt: Receipt | None) -> str | None:

@@ -23,6 +23,7 @@ from chat.client.connection.events import (
 from chat.client.connection.in_flight import InFlight, Place
 from chat.client.connection.receipts import Receipt, Status
 from chat.client.connection.session_state import ORIGINAL_LIMITS, SessionState, read_timestamp
+from chat.net.address import Address
 from chat.protocol.descriptor import MessageType
 from chat.protocol.errors import HeaderError
 from chat.protocol.headers import ServerHeader
@@ -84,12 +85,32 @@ class TestComingAndGoing:
         "fields",
         [
             {"users": "bob", "limits": [], "motd": 7, "server": {}, "session": None},
+            {"node": ["a"], "servers": "b.example.org:8080"},
+            {"node": "", "servers": {"b.example.org:8080": 1}},
             {"users": [1, None], "limits": {"max_text": -1, "max_file": True, "inline": "9"}},
             {},
         ],
     )
     def test_values_of_a_wrong_kind_count_as_left_out(self, fields: dict[str, object]) -> None:
         assert Hall().welcome(**fields) == Welcome("alice", AT_NOON, ("alice",))
+
+    def test_the_welcome_of_a_server_in_a_cluster(self) -> None:
+        event = Hall().welcome(node="b", servers=["a.example.org:8080", "[2001:db8::1]:9000"])
+        servers = (Address("a.example.org", 8080), Address("2001:db8::1", 9000))
+        assert event == Welcome("alice", AT_NOON, ("alice",), node="b", servers=servers)
+
+    def test_a_notice_that_asks_the_client_to_move_answers_nothing(self) -> None:
+        hall = Hall(original=True)
+        receipt = hall.sent()
+        event = hall.hear(
+            MessageType.UTF8, "server", b"Go on.", notice="move", servers=("b:1", "unix:/x", "b:1")
+        )
+        assert event == Notice("move", "Go on.", AT_NOON, servers=(Address("b", 1),))
+        assert receipt.status is Status.WAITING
+
+    def test_only_the_notice_that_asks_to_move_names_servers(self) -> None:
+        event = Hall().hear(MessageType.UTF8, "server", b"x", notice="epoch", servers=("b:1",))
+        assert event == Notice("epoch", "x", AT_NOON)
 
     def test_a_welcome_that_is_no_object(self) -> None:
         with pytest.raises(HeaderError):

@@ -213,9 +213,9 @@ def test_what_waits_of_one_user_is_bounded(late_chat_server: TestServer) -> None
         b"".join(alice.encode(UTF8, {"nonce": str(n)}, text.encode()) for n in range(60)),
     )
     log = log_of(late_chat_server)
-    wait_until(lambda: sum(record.run.size for record in log.waiting) > MAX_OPEN, "the texts")
+    wait_until(lambda: log.waiting_bytes > MAX_OPEN, "the texts")
     all_others_are_served(late_chat_server)
-    assert sum(record.run.size for record in log.waiting) <= MAX_OPEN + 64 * K * 4
+    assert log.waiting_bytes <= MAX_OPEN + 64 * K * 4
 
     committing = gevent.spawn(commit_at_random, log, random.Random(1))
     assert answered_texts(alice, 60) == [str(n) for n in range(60)]

@@ -7,6 +7,7 @@ from typing import Any
 
 from chat.client.connection.events import RoomFacts, RoomHistory, UnreadPartner, Welcome
 from chat.client.connection.session.known_rooms import MAX_ROOMS, shortened
+from chat.client.connection.session.told_servers import read_node, read_servers
 from chat.protocol.errors import HeaderError
 from chat.protocol.headers import parse_json_object
 from chat.protocol.json_fields import is_number
@@ -64,6 +65,8 @@ def read_welcome(content: bytes, bare: Welcome) -> Welcome:
         topic=shortened(_string(lobby.get("topic"))),
         here=here,
         default_room=default,
+        node=read_node(fields.get("node")),
+        servers=read_servers(servers if isinstance(servers := fields.get("servers"), list) else ()),
     )
 
 
