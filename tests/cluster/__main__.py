@@ -2,7 +2,7 @@
 
 Usage:
   cluster [--seconds=<n>] [--seed=<n>] [--servers=<n>] [--clients=<n>] [--pause=<s>] [--longest=<s>]
-          [--no-replica] [--directory=<dir>]
+          [--no-replica] [--late-log] [--directory=<dir>]
   cluster (-h | --help)
 
 Options:
@@ -10,6 +10,7 @@ Options:
   --seed=<n>         the same choices for the same seed (not to the millisecond); without it, a new one
   --servers=<n>      how many servers; 0: one alone, without a cluster [default: 3]
   --no-replica       Redis alone, without a replica and Sentinel
+  --late-log         with --servers=0: the log of the server commits late, in random batches
   --clients=<n>      how many clients, at least 8 [default: 30]
   --pause=<s>        seconds between two deeds of a client, on average [default: 1]
   --longest=<s>      the longest time that something is paused or cut off, in seconds [default: 60]
@@ -41,10 +42,9 @@ from chat.config.command_line import (
     parse_options,
     report,
 )
-from tests.cluster.cluster_stage import MOST_SERVERS, ClusterStage
+from tests.cluster.cluster_stage import MOST_SERVERS
 from tests.cluster.recording import write_sessions
 from tests.cluster.run import ClusterRun
-from tests.cluster.stage import Stage
 
 _SHOWN = 30  # faults
 # Files in the directory of the run: the troubles, and all that each client sent and saw.
@@ -71,7 +71,14 @@ def main(argv: list[str] | None = None) -> int:
     rng = Random(seed)
     with tempfile.TemporaryDirectory(prefix="chat-cluster-") as temporary:
         directory = Path(options["--directory"] or temporary)
-        stage = _make_stage(servers, directory, Random(rng.random()), clients, pause, has_replica)
+        place = (directory, Random(rng.random()))
+        if servers > 0:
+            stage: Stage = ClusterStage(
+                *place, count=clients, pause=pause, servers=servers, has_replica=has_replica
+            )
+        else:
+            kind = LateStage if options["--late-log"] else Stage
+            stage = kind(*place, count=clients, pause=pause)
         run = ClusterRun(stage, seconds=seconds, rng=rng, longest=longest)
         found = run.run(_say)
         (directory / _TROUBLES).write_text("\n".join(run.troubles) + "\n")
@@ -83,20 +90,6 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_FAILED
     _say("nothing is wrong")
     return EXIT_OK
-
-
-def _make_stage(
-    servers: int, directory: Path, rng: Random, count: int, pause: float, has_replica: bool
-) -> Stage:
-    if servers == 0:
-        return Stage(directory, rng, count=count, pause=pause)
-    return ClusterStage(
-        *(directory, rng),
-        count=count,
-        pause=pause,
-        servers=servers,
-        has_replica=has_replica,
-    )
 
 
 def _seconds(options: dict[str, str], name: str) -> float:

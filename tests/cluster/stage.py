@@ -24,8 +24,9 @@ from tests.cluster.people import (
     make_people,
 )
 from tests.cluster.recording import Recording
+from tests.cluster.server_program import LATE_LOG
 from tests.cluster.tested_server import TestedServer
-from tests.cluster.trouble import ALONE, Kind
+from tests.cluster.trouble import ALONE, LATE, Kind
 from tests.end_to_end.client_process import CHECKOUT
 from tests.end_to_end.server_process import eventually
 from tests.peers.wire import Address
@@ -155,3 +156,12 @@ class Stage:
         for server in self.servers.values():
             server.close()
         self._pool.kill()
+
+
+class LateStage(Stage):
+    """One server whose log commits late. It is not killed: nothing keeps such a log."""
+
+    weights = LATE
+
+    def make_servers(self, directory: Path) -> list[TestedServer]:
+        return [TestedServer("late", directory / "late", [LATE_LOG])]
