@@ -4,66 +4,33 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chat.net.address import Address
-from chat.protocol.commands import Verb
-from chat.server.accounts.account_changes import AccountChanges
-from chat.server.accounts.accounts import Accounts
-from chat.server.accounts.commands import AccountCommands
-from chat.server.accounts.device_commands import DeviceCommands
-from chat.server.accounts.devices import Devices
-from chat.server.accounts.password_guard import PasswordGuard
-from chat.server.accounts.passwords import Passwords
-from chat.server.attachments.offers import OfferStore
-from chat.server.attachments.spool import Spool
 from chat.server.control.client import APPLY_CHANGES, PURGE
 from chat.server.control.control_server import ControlServer
 from chat.server.control.socket_file import listen_in
-from chat.server.delivery.send_queue import BacklogLimits
-from chat.server.directory.directory import Directory
-from chat.server.entrance.entrance import Entrance
-from chat.server.entrance.login_rejected import LoginRejected
-from chat.server.entrance.placing import Placing
 from chat.server.limits.address_limits import AddressLimits
 from chat.server.limits.limits import ConnectionsPerAddress
 from chat.server.listener import Listener
-from chat.server.log.log import Log, LogClock, MemoryLog
-from chat.server.log.operations import Operations
-from chat.server.mailboxes.account_mailboxes import AccountMailboxes
-from chat.server.mailboxes.commands import MailboxCommands
-from chat.server.message_path import MessagePath
-from chat.server.moderation.bans import BanList
-from chat.server.moderation.moderation import Moderation
-from chat.server.moderation.removal import Removal
+from chat.server.log.log import Log, MemoryLog
 from chat.server.monitoring import snapshot
-from chat.server.monitoring.recent_rates import RecentRates, Totals
 from chat.server.net.certificates import make_certificates
 from chat.server.net.connection_slots import ConnectionSlots, connection_capacity
 from chat.server.net.handshakes import Handshakes
 from chat.server.operator_commands import ALONE, OperatorCommands
-from chat.server.process.counters import Counters
-from chat.server.process.log_folding import FoldingLog
-from chat.server.process.loop_share import LoopShare
+from chat.server.parts import Parts
 from chat.server.process.memory import give_back_memory_after
 from chat.server.reload import Reload
-from chat.server.room.commands import CommandRefused, Commands, answer_ping
-from chat.server.room.listing_files import FilesCommand
-from chat.server.room.recall import Recall
-from chat.server.room.searching import SearchCommand
-from chat.server.room_parts import RoomParts
 from chat.server.server import ChatServer, Stages
-from chat.server.session_parts import SessionParts, silence_of
+from chat.server.session_parts import SessionParts
 from chat.server.sessions.accept import Acceptor
 from chat.server.sessions.connection_handler import ConnectionHandler
 from chat.server.sessions.dead_peers import DeadPeerSweep
 from chat.server.sessions.session import Session
 from chat.server.settings import DRAIN_TIMEOUT, Settings
-from chat.server.storage.database import Database, DatabaseThread
-from chat.server.storage.database_watch import DatabaseWatch
 
 if TYPE_CHECKING:
     # Imported at run time only if metrics are served: the status server needs a package that is an extra.
@@ -73,87 +40,18 @@ if TYPE_CHECKING:
 log = logging.getLogger("chat.server")
 
 
-class Composition:
+class Composition(Parts):
     """A server with ``settings``, and its parts.
 
     The parts are attributes only for tests. The program uses ``server`` and ``make_status_server``. No part gets a
-    Composition. ``make_log`` is called with the function that makes timestamps; not for a durable server.
+    Composition. ``make_log`` is that of Parts.
     """
 
     def __init__(
         self, settings: Settings, make_log: Callable[[Callable[[], str]], Log] = MemoryLog
     ) -> None:
-        # A copy, since a reload changes it.
-        self.settings = settings = replace(settings)
-        self.folding_log = FoldingLog()
-        self.counters = Counters()
-        self.share = LoopShare()
-        # Messages, and their way to the users.
-        self.spool = Spool(settings.spool_directory, settings.max_spool, troubles=self.folding_log)
-        self.offers = OfferStore(self.spool)
-        self.backlogs = BacklogLimits(settings.max_backlog, settings.max_backlog_total)
-        self.directory: Directory[Session] = Directory()
-        self._clock = clock = LogClock()
-        bans = BanList(clock.seconds)
-        # What is stored: accounts, messages, and what belongs to accounts.
-        kept_in = settings.data_directory
-        self.database = DatabaseThread(Database(kept_in)) if kept_in is not None else None
-        self.accounts = Accounts(self.database)
-        self.path = path = MessagePath(
-            settings,
-            make_log,
-            clock.local,
-            charge=self.share.charge,
-            on_epoch=self._announce_epoch,
-            troubles=self.folding_log,
-        )
-        self.log, self.history, self.broadcast = path.log, path.history, path.broadcast
-        self.operations = Operations(path.log, CommandRefused, LoginRejected)
-        self.mailboxes = AccountMailboxes(
-            self.accounts, self.database, self.history, settings.max_waiting
-        )
-        self.rooms = rooms = RoomParts(
-            path,
-            settings,
-            directory=self.directory,
-            offers=self.offers,
-            spool=self.spool,
-            mutes=bans,
-            accounts=self.accounts,
-            database=self.database,
-            mailboxes=self.mailboxes,
-            timestamp=clock,
-            operations=self.operations,
-        )
-        self.service, self.recording = rooms.service, rooms.recording
-        self.kept, self.files = rooms.kept, rooms.files
-        self.rates = RecentRates(self._totals)
-        # Accounts and sanctions.
-        self.devices = Devices(self.accounts, self.database)
-        self.passwords = Passwords()
-        self.password_guard = PasswordGuard(self.passwords, settings.exempt)
-        self.moderation = Moderation(
-            self.service,
-            self.directory,
-            bans,
-            settings,
-            self.database,
-            self.accounts.is_moderators,
-            clock.seconds,
-        )
-        self.entrance = Entrance(
-            self.operations,
-            Placing(settings, self.directory, self.moderation, silence_of),
-            self.accounts,
-            self.devices,
-        )
-        self.watch = DatabaseWatch(
-            self.mailboxes.look,
-            AccountChanges(self.accounts, self.directory, self.service, settings).look,
-            self.moderation.look,
-            self.rooms.maker.look,
-        )
-        self.commands = self._make_commands()
+        super().__init__(settings, make_log)
+        settings = self.settings
         # Connections, and what limits them.
         self.addresses = ConnectionsPerAddress(settings.max_per_address, settings.exempt)
         self.address_limits = AddressLimits(settings)
@@ -239,33 +137,6 @@ class Composition:
             lambda: metrics.guards(self.passwords, self.accounts, self.moderation),
         )
 
-    def _make_commands(self) -> Commands:
-        commands = Commands()
-        commands.add_plain(Verb.PING, answer_ping)
-        rooms = self.service.rooms
-        recent = self.kept.recent if self.kept is not None else None
-        offer_of = recent.offer_of if recent is not None else lambda number: None
-        directory, opaque_id = self.directory, self.mailboxes.opaque_id
-        Recall(self.history, rooms, directory, offer_of, opaque_id).serve(commands)
-        FilesCommand(self.history, rooms, self.files, directory, opaque_id).serve(commands)
-        SearchCommand(self.path.search, rooms, directory, offer_of, opaque_id).serve(commands)
-        MailboxCommands(self.mailboxes, self.accounts, self.directory, self.service).serve(commands)
-        self.moderation.serve(commands)
-        self.rooms.serve(commands)
-        Removal(self.service, self.history, recent, self.offers).serve(commands)
-        AccountCommands(
-            self.directory,
-            self.settings,
-            self.database,
-            self.accounts,
-            self.devices,
-            self.passwords,
-            self.password_guard,
-            self.mailboxes.open,
-        ).serve(commands)
-        DeviceCommands(self.directory, self.accounts, self.devices).serve(commands)
-        return commands
-
     def _make_acceptor(self) -> Acceptor:
         return Acceptor(
             settings=self.settings,
@@ -302,15 +173,18 @@ class Composition:
 
     def _list_stages(self) -> Stages:
         certificates, handshakes, database = self.certificates, self.handshakes, self.database
+        cluster = self.cluster
         return Stages(
             prepare=(
                 *((certificates.load,) if certificates is not None else ()),
+                *((cluster.load_numbers,) if cluster is not None else ()),
                 self.accounts.start,
                 self.moderation.start,
                 *((self.recording.start,) if self.recording is not None else ()),
                 self.mailboxes.start,
                 self.rooms.maker.start,
                 self.broadcast.start,
+                *((self._load_sessions, cluster.follow) if cluster is not None else ()),
             ),
             background=(
                 DeadPeerSweep(self.directory, self.connection_slots).run,
@@ -344,6 +218,7 @@ class Composition:
             close=(
                 self.rooms.crowds.stop,
                 self.broadcast.stop,
+                *((cluster.stop,) if cluster is not None else ()),
                 self.path.stop,
                 self.offers.clear,
                 *((partial(self.files.stop, DRAIN_TIMEOUT),) if self.files is not None else ()),
@@ -356,11 +231,9 @@ class Composition:
             ),
         )
 
-    def _totals(self) -> Totals:
-        service = self.service
-        return Totals(
-            sum(service.said.values()), sum(service.received.values()), self.broadcast.given
-        )
+    def _load_sessions(self) -> None:
+        assert self.cluster is not None
+        self.cluster.load_sessions(self.accounts)
 
     def _list_copies(self) -> Sequence[Callable[[], object]]:
         """Return the functions that hand changed settings to the parts that keep copies of values."""
@@ -374,10 +247,6 @@ class Composition:
             lambda: self.files.adapt(settings.keep_files) if self.files is not None else None,
             lambda: list(map(Session.adapt, self.directory.here)),
         )
-
-    def _announce_epoch(self, epoch: str) -> None:
-        if self.recording is not None:
-            self.recording.announce_epoch(epoch)
 
     def _end_transfers(self) -> None:
         for session in self.directory.here:

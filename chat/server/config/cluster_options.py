@@ -21,7 +21,7 @@ from chat.server.settings import PEER_PORT, Settings
 if TYPE_CHECKING:
     from chat.net.engine_url import EngineUrl
 
-MIN_SECRET = 16  # characters
+_MIN_SECRET = 32  # bytes
 _MAX_SECRET = 1024  # bytes
 _NODE = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _ALL_INTERFACES = ("", "0.0.0.0", "::")
@@ -89,7 +89,7 @@ def read_peer_listen(text: str, where: str) -> Address:
 def read_secret_file(text: str, where: str) -> Path:
     """Return the path of a file whose first line is a secret that nobody guesses. Raises UsageError."""
     path = read_path(text, where, "a file whose first line is the secret")
-    expected = f"expected at least {MIN_SECRET} characters, as from: openssl rand -hex 32"
+    expected = f"expected at least {_MIN_SECRET} bytes, as from: openssl rand -hex 32"
     try:
         line = read_beginning(path, _MAX_SECRET + 1)[0].partition(b"\n")[0].strip()
     except OSError as problem:
@@ -98,7 +98,7 @@ def read_secret_file(text: str, where: str) -> Path:
         raise UsageError(
             f"{where}={path}: its first line is too long; expected at most {_MAX_SECRET} bytes"
         )
-    if len(line) < MIN_SECRET:
+    if len(line) < _MIN_SECRET:
         raise UsageError(f"{where}={path}: its first line is too short; {expected}")
     return path
 

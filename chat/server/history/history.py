@@ -20,6 +20,7 @@ from chat.server.history.pages import Cut, PageSize, first_page, last_page
 from chat.server.history.purging import OnPurged, Purge, ignore_purged, purge
 from chat.server.history.queues.committing import Audience, Committing
 from chat.server.history.queues.disk_queue import DiskQueue, ignore_written
+from chat.server.history.queues.following import Following
 from chat.server.history.queues.keeping import LINGER, PATIENCE, Keeping
 from chat.server.history.reader import FILE_NAME, Reader, RunSummary
 from chat.server.history.rows import PackedRun, unpack
@@ -102,12 +103,15 @@ class HistoryStore:
         patience: float = PATIENCE,
         linger: float = LINGER,
         on_epoch: Callable[[str], object] = lambda epoch: None,
+        on_fault: Callable[[str], object] | None = None,
     ) -> None:
         self._directory = directory
         self._indexer = indexer
         on_written = indexer.note_written if indexer is not None else ignore_written
         self._queue: DiskQueue
-        if audience is not None:
+        if on_fault is not None:
+            self._queue = Following(directory, on_fault=on_fault, on_written=on_written)
+        elif audience is not None:
             self._queue = Committing(
                 directory,
                 audience,
@@ -133,6 +137,7 @@ class HistoryStore:
         self.keep = self._queue.keep
         self.wait_for_room = self._queue.wait_for_room
         self.call = self._queue.call
+        self.wait_until_written = self._queue.wait_until_written
 
     @property
     def epoch(self) -> str:

@@ -21,10 +21,10 @@ from chat.server.entrance.entrance import Entrance
 from chat.server.entrance.login_rejected import LoginRejected, RefusedLogins
 from chat.server.limits.address_limits import AddressLimits
 from chat.server.log.log import LogFull
+from chat.server.log.operations import NotYetCommitted
 from chat.server.process.loop_share import LoopShare, TooBusy
 from chat.server.sessions.admission import Admission, Proof, make_joining
 from chat.server.sessions.connection import AcceptedConnection
-from chat.server.sessions.endings import Ejected
 from chat.server.sessions.login_request import LoginRequest, read_name, read_request
 from chat.server.sessions.session import Session
 from chat.server.sessions.transfer import TransferConnection
@@ -38,7 +38,7 @@ from chat.server.settings import (
 from chat.sizes import byte_count
 
 # Make a session for a login that was admitted. The account is None for a guest. Then follow the hash of the device,
-# None if there is none that counts, the number of the session, its token, and its greenlet.
+# None if there is none that counts, the number of the session, and its token.
 OpenSession = Callable[
     [
         AcceptedConnection,
@@ -48,7 +48,6 @@ OpenSession = Callable[
         "bytes | None",
         int,
         "str | None",
-        object,
     ],
     Session,
 ]
@@ -192,30 +191,32 @@ class Login:
         number, header = self._entered, request.header
         token = secrets.token_urlsafe(18) if header.is_json else None
         joining = make_joining(number, connection, name, request, proof, token)
-        greenlet = gevent.getcurrent()
         opened: list[Session] = []
         is_abandoned = False
 
         def open_session(name: UserName, account: Account | None) -> Session:
             # Called when the log has committed the login, perhaps in another greenlet.
             session = self._open_session(
-                connection, name, header, account, request.device, number, token, greenlet
+                connection, name, header, account, request.device, number, token
             )
             opened.append(session)
             if is_abandoned:
+                # Before anything is sent: another connection may have the number of the socket by now.
+                session.send_queue.close()
                 gevent.get_hub().loop.run_callback(session.abandon)
             return session
 
         # Other logins may have changed the accounts.
         self._accounts.look()
         try:
-            self._entrance.join(joining, open_session)
+            self._entrance.join(
+                joining, open_session, max(0, connection.login_deadline - time.monotonic())
+            )
         except LogFull:
-            raise _busy() from None
-        except Ejected:
-            # The session has ended before this greenlet learned that it had begun. It still has last words.
-            if not opened:
-                raise
+            raise _busy("The server cannot take logins now; try again in a minute.") from None
+        except NotYetCommitted:
+            is_abandoned = True
+            raise _busy("The server cannot confirm logins now; try again in a minute.") from None
         except LoginRejected:
             raise
         except BaseException:
@@ -266,7 +267,8 @@ class Login:
 
     def _begin_transfer(self, connection: AcceptedConnection, token: str) -> TransferConnection:
         session = self._directory.session(token)
-        if session is None:
+        # A session whose leave is not committed yet is still there, but its connection has ended.
+        if session is None or session.send_queue.closed:
             raise LoginRejected(
                 Refusal.NO_SUCH_SESSION, "The session does not exist, or has ended."
             )
@@ -310,6 +312,7 @@ def _answer(connection: AcceptedConnection, refused: LoginRejected, *, is_json: 
     connection.answer(refused.type, encode_json(fields) if is_json else b"")
 
 
-def _busy() -> LoginRejected:
-    sentence = "The server is busy with many logins; try again in a minute."
+def _busy(
+    sentence: str = "The server is busy with many logins; try again in a minute.",
+) -> LoginRejected:
     return LoginRejected(Refusal.BUSY, sentence, final=True)

@@ -30,6 +30,7 @@ class Sender(Identity):
         "_service",
         "_settings",
         "_waits",
+        "home",
         "last_active",
         "number",
         "token",
@@ -48,6 +49,7 @@ class Sender(Identity):
         waits: DiskWaits,
     ) -> None:
         super().__init__(name, account, device)
+        self.home = ""
         self.number = 0
         self.token: str | None = None
         self.last_active = time.monotonic()
