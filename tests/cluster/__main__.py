@@ -42,9 +42,10 @@ from chat.config.command_line import (
     parse_options,
     report,
 )
-from tests.cluster.cluster_stage import MOST_SERVERS
+from tests.cluster.cluster_stage import MOST_SERVERS, ClusterStage
 from tests.cluster.recording import write_sessions
 from tests.cluster.run import ClusterRun
+from tests.cluster.stage import LateStage, Stage
 
 _SHOWN = 30  # faults
 # Files in the directory of the run: the troubles, and all that each client sent and saw.
