@@ -103,6 +103,13 @@ def read_secret_file(text: str, where: str) -> Path:
     return path
 
 
+def missing_extra(where: str) -> str | None:
+    """Return a line if redis-py is not installed, which ``where`` needs; None if it is."""
+    if find_spec("redis") is not None and find_spec("hiredis") is not None:
+        return None
+    return f"{where} needs a package that is missing; install it with: pip install '.[cluster]'"
+
+
 def cluster_problems(values: dict[str, Any], given: Mapping[str, Given]) -> Iterator[str]:
     """Fill in the defaults of a server in a cluster, and yield a line for each mistake.
 
@@ -111,8 +118,8 @@ def cluster_problems(values: dict[str, Any], given: Mapping[str, Given]) -> Iter
     if "cluster" not in values:
         return
     where = given["cluster"].where
-    if find_spec("redis") is None or find_spec("hiredis") is None:
-        yield f"{where} needs a package that is missing; install it with: pip install '.[cluster]'"
+    if (missing := missing_extra(where)) is not None:
+        yield missing
     if not values.get("history", True):
         yield f"{where} needs history: a server starts again from the messages that it keeps"
     if "peer-secret-file" not in given:
