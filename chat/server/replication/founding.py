@@ -13,7 +13,7 @@ from chat.server.history.faults import HistoryFault
 from chat.server.history.stored import LogName
 from chat.server.history.writer import open_writer
 from chat.server.replication.place import (
-    Place,
+    AppliedPlace,
     StateChanges,
     drop_tables,
     make_tables,
@@ -47,7 +47,7 @@ def found_cluster(directory: Path, url: EngineUrl) -> str:
                 )
         with database.writing() as connection:
             make_tables(connection)
-            write_state(connection, Place(epoch), StateChanges(heads, {}, {}))
+            write_state(connection, AppliedPlace(epoch), StateChanges(heads, {}, {}))
     except (DatabaseFault, HistoryFault, EngineAway) as problem:
         raise CannotFound(str(problem)) from None
     return f"{directory} is the beginning of a cluster now; start the server with --cluster"
