@@ -2,7 +2,8 @@
 
 Usage:
   cluster [--seconds=<n>] [--seed=<n>] [--servers=<n>] [--clients=<n>] [--pause=<s>] [--longest=<s>]
-          [--no-replica] [--late-log] [--directory=<dir>]
+          [--no-replica] [--late-log] [--talk-only]
+          [--directory=<dir>]
   cluster (-h | --help)
 
 Options:
@@ -11,6 +12,7 @@ Options:
   --servers=<n>      how many servers; 0: one alone, without a cluster [default: 3]
   --no-replica       Redis alone, without a replica and Sentinel
   --late-log         with --servers=0: the log of the server commits late, in random batches
+  --talk-only        nobody joins or leaves rooms, or is put out, muted or banned
   --clients=<n>      how many clients, at least 8 [default: 30]
   --pause=<s>        seconds between two deeds of a client, on average [default: 1]
   --longest=<s>      the longest time that something is paused or cut off, in seconds [default: 60]
@@ -80,6 +82,7 @@ def main(argv: list[str] | None = None) -> int:
         else:
             kind = LateStage if options["--late-log"] else Stage
             stage = kind(*place, count=clients, pause=pause)
+        stage.only_talks = options["--talk-only"]
         run = ClusterRun(stage, seconds=seconds, rng=rng, longest=longest)
         found = run.run(_say)
         (directory / _TROUBLES).write_text("\n".join(run.troubles) + "\n")
