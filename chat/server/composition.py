@@ -166,6 +166,7 @@ class Composition(ServerParts):
             devices=self.devices,
             passwords=self.passwords,
             password_guard=self.password_guard,
+            rehash=self.account_parts.operations.rehash,
             begin_mailbox=self.mailboxes.open,
             address_limits=self.address_limits,
             share=self.share,
