@@ -56,6 +56,8 @@ class StateWriter(DatabaseThread):
     ``until_kept`` waits until history has all messages up to there on the disk: so history is never behind the place.
     """
 
+    is_behind = True
+
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self.flushes: Sequence[Callable[[], object]] = ()
