@@ -16,6 +16,7 @@ from chat.protocol.names import UserName
 from chat.protocol.notices import LeaveReason
 from chat.server.accounts.accounts import Account, Accounts
 from chat.server.cluster.lease import LeaseRefused
+from chat.server.cluster.lease_watch import LeaseWatch
 from chat.server.cluster.log_entry import EntryId
 from chat.server.cluster.redis_connection import EngineAway
 from chat.server.cluster.replicated_log import ReplicatedLog
@@ -28,7 +29,6 @@ from chat.server.history.history import HistoryStore
 from chat.server.log.log import Change, LogClock
 from chat.server.log.operations import Operations
 from chat.server.replication.faults import CannotFollow
-from chat.server.replication.lease_watch import LeaseWatch
 from chat.server.replication.leases import read_leases
 from chat.server.replication.place import AppliedPlace, SharedState, StateChanges, read_state
 from chat.server.replication.record_codec import VERSION
