@@ -28,17 +28,18 @@ from chat.server.directory.directory import Directory
 from chat.server.entrance.entrance import Entrance
 from chat.server.entrance.login_rejected import LoginRejected
 from chat.server.entrance.placing import Placing
+from chat.server.history.faults import HistoryFault
 from chat.server.limits.address_limits import AddressLimits
 from chat.server.limits.limits import ConnectionsPerAddress
 from chat.server.listener import Listener
 from chat.server.log.log import Log, LogClock, MemoryLog
 from chat.server.log.operations import Operations
+from chat.server.log.sharing import Sharing
 from chat.server.mailboxes.account_mailboxes import AccountMailboxes
 from chat.server.mailboxes.commands import MailboxCommands
 from chat.server.message_path import MessagePath
 from chat.server.moderation.bans import BanList
-from chat.server.moderation.moderation import Moderation
-from chat.server.moderation.removal import Removal
+from chat.server.moderation_parts import ModerationParts
 from chat.server.monitoring import snapshot
 from chat.server.monitoring.recent_rates import RecentRates, Totals
 from chat.server.net.certificates import make_certificates
@@ -94,6 +95,7 @@ class Composition:
         self.backlogs = BacklogLimits(settings.max_backlog, settings.max_backlog_total)
         self.directory: Directory[Session] = Directory()
         self._clock = clock = LogClock()
+        self.sharing = sharing = Sharing(is_shared=settings.cluster is not None)
         bans = BanList(clock.seconds)
         # What is stored: accounts, messages, and what belongs to accounts.
         kept_in = settings.data_directory
@@ -108,9 +110,14 @@ class Composition:
             troubles=self.folding_log,
         )
         self.log, self.history, self.broadcast = path.log, path.history, path.broadcast
-        self.operations = Operations(path.log, CommandRefused, LoginRejected)
+        self.operations = Operations(path.log, CommandRefused, LoginRejected, HistoryFault)
         self.mailboxes = AccountMailboxes(
-            self.accounts, self.database, self.history, settings.max_waiting
+            self.accounts,
+            self.database,
+            self.history,
+            settings.max_waiting,
+            path.sequences if sharing.is_shared else None,
+            clock.seconds,
         )
         self.rooms = rooms = RoomParts(
             path,
@@ -124,6 +131,7 @@ class Composition:
             mailboxes=self.mailboxes,
             timestamp=clock,
             operations=self.operations,
+            sharing=sharing,
         )
         self.service, self.recording = rooms.service, rooms.recording
         self.kept, self.files = rooms.kept, rooms.files
@@ -132,15 +140,20 @@ class Composition:
         self.devices = Devices(self.accounts, self.database)
         self.passwords = Passwords()
         self.password_guard = PasswordGuard(self.passwords, settings.exempt)
-        self.moderation = Moderation(
-            self.service,
-            self.directory,
-            bans,
+        moderating = ModerationParts(
             settings,
-            self.database,
-            self.accounts.is_moderators,
-            clock.seconds,
+            rooms=rooms,
+            directory=self.directory,
+            bans=bans,
+            accounts=self.accounts,
+            database=self.database,
+            history=self.history,
+            offers=self.offers,
+            operations=self.operations,
+            clock=clock,
+            sharing=sharing,
         )
+        self.moderating, self.moderation = moderating, moderating.moderation
         self.entrance = Entrance(
             self.operations,
             Placing(settings, self.directory, self.moderation, silence_of),
@@ -154,6 +167,9 @@ class Composition:
             self.rooms.maker.look,
         )
         self.commands = self._make_commands()
+        self._operator = OperatorCommands(
+            settings, self.directory, self.service, self.operations, moderating.purges, self.watch
+        )
         # Connections, and what limits them.
         self.addresses = ConnectionsPerAddress(settings.max_per_address, settings.exempt)
         self.address_limits = AddressLimits(settings)
@@ -202,7 +218,7 @@ class Composition:
         self, directory: Path, metrics_addresses: Callable[[], Sequence[Address]]
     ) -> ControlServer:
         """Make the server for the operator's commands in the data directory. Raises OSError."""
-        service, settings = self.service, self.settings
+        service, settings, commands = self.service, self.settings, self._operator
         status = snapshot.LiveStatus(
             lambda: snapshot.people(self.directory, self.connection_slots, settings),
             lambda: snapshot.rooms(service.rooms, settings),
@@ -214,7 +230,6 @@ class Composition:
                 settings, self.certificates, lambda: self.server.addresses, metrics_addresses
             ),
         )
-        commands = OperatorCommands(settings, self.directory, service, self.recording, self.watch)
         return ControlServer(
             listen_in(directory),
             {
@@ -240,7 +255,9 @@ class Composition:
         )
 
     def _make_commands(self) -> Commands:
-        commands = Commands()
+        commands = Commands(
+            self.operations, self.service.is_here, self.service.remind, self.sharing
+        )
         commands.add_plain(Verb.PING, answer_ping)
         rooms = self.service.rooms
         recent = self.kept.recent if self.kept is not None else None
@@ -250,9 +267,8 @@ class Composition:
         FilesCommand(self.history, rooms, self.files, directory, opaque_id).serve(commands)
         SearchCommand(self.path.search, rooms, directory, offer_of, opaque_id).serve(commands)
         MailboxCommands(self.mailboxes, self.accounts, self.directory, self.service).serve(commands)
-        self.moderation.serve(commands)
+        self.moderating.serve(commands)
         self.rooms.serve(commands)
-        Removal(self.service, self.history, recent, self.offers).serve(commands)
         AccountCommands(
             self.directory,
             self.settings,
@@ -302,6 +318,7 @@ class Composition:
 
     def _list_stages(self) -> Stages:
         certificates, handshakes, database = self.certificates, self.handshakes, self.database
+        purges = self.moderating.purges
         return Stages(
             prepare=(
                 *((certificates.load,) if certificates is not None else ()),
@@ -326,6 +343,7 @@ class Composition:
                     else ()
                 ),
                 *((self.recording.remove_old,) if self.recording is not None else ()),
+                *((purges.behind.run,) if purges is not None and self.sharing.is_shared else ()),
             ),
             housekeeping=(
                 self.offers.drop_old,
