@@ -20,6 +20,7 @@ from chat.server.entrance.entrance import Entrance
 from chat.server.entrance.login_rejected import RefusedLogins
 from chat.server.limits.address_limits import AddressLimits
 from chat.server.message_path import MessagePath
+from chat.server.moving.visiting_senders import VisitingSenders
 from chat.server.process.counters import Counters
 from chat.server.process.log_folding import FoldingLog
 from chat.server.process.loop_share import LoopShare
@@ -34,7 +35,7 @@ from chat.server.settings import Settings
 
 
 class SessionParts:
-    """Make ``login``, which makes the rest."""
+    """Make ``login``, which makes the rest, and keep the ``visitors`` from other servers."""
 
     def __init__(
         self,
@@ -84,6 +85,7 @@ class SessionParts:
             spool=spool,
             backlogs=backlogs,
         )
+        self.visitors = VisitingSenders(directory, service, settings, path.waits)
         self.login = Login(
             admission=Admission(
                 settings=settings,
@@ -103,6 +105,7 @@ class SessionParts:
             open_session=open_session,
             open_transfer=open_transfer,
             begin_mailbox=begin_mailbox,
+            find_visitor=self.visitors.find,
         )
 
 

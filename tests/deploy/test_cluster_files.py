@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from typing import Any
 import pytest
 
 from chat.config.command_line import parse_options
+from chat.config.config_file import read_config_file
 from chat.net.address import Address
 from chat.server import cli
-from chat.server.config.options import read_config
+from chat.server.config.options import OPTIONS, read_config
 from chat.server.settings import Settings
 from tests.deploy.cluster_files import CLUSTER, COMPOSE, prepared, read_compose
-from tests.deploy.test_deploy import UNIT, analyze, words
+from tests.deploy.test_deploy import ROOT, UNIT, analyze, words
 
 TEMPLATE = CLUSTER / "chat-server@.service"
 SERVERS, ENGINES = ("chat1", "chat2"), ("valkey1", "valkey2", "valkey3")
@@ -203,3 +205,39 @@ def test_haproxy_finds_no_mistake() -> None:
     # Its servers have names that only the network of the containers knows.
     told = [line for line in (done.stdout + done.stderr).splitlines() if "[WARNING]" in line]
     assert all("could not resolve address" in line for line in told)
+
+
+# The document
+
+
+def document() -> str:
+    return (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
+
+
+def test_the_document_gives_servers_the_rights_that_the_files_give_them() -> None:
+    [rights] = re.findall(r"^user chat on #.*?(~.*)$", (CLUSTER / "prepare").read_text(), re.M)
+    [documented] = re.findall(r"^ +user chat on #.*?(~.*)$", document(), re.M)
+    assert documented == rights
+
+
+def test_the_document_has_every_option_of_a_cluster() -> None:
+    names = [option.name for option in OPTIONS if option.name in cli_section("Several servers")]
+    assert len(names) == 6
+    for name in names:
+        assert f"`{name}`" in document(), name
+
+
+def cli_section(title: str) -> list[str]:
+    [section] = re.findall(rf"^{title}.*?\n\n", cli.__doc__ or "", re.M | re.S)
+    return re.findall(r"^  --([a-z-]+)", section, re.M)
+
+
+def test_the_settings_in_the_document_are_settings(tmp_path: Path) -> None:
+    found = re.findall(r"(?:^    [a-z-]+ = .*\n)+", document(), re.M)
+    assert len(found) == 2
+    for number, lines in enumerate(found):
+        file = tmp_path / f"{number}.toml"
+        file.write_text(textwrap.dedent(lines))
+        problems: list[str] = []
+        assert "cluster" in read_config_file(file, OPTIONS, "", problems)
+        assert problems == []

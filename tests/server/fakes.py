@@ -129,6 +129,7 @@ class FakeMember:
         self.token: str | None = None
         self.token_digest: bytes | None = None
         self.is_elsewhere = False
+        self.home, self.number = "", 0
         self.host: str | None = "192.0.2.1"
         self.label = "192.0.2.1:4711"
         self.is_private = True

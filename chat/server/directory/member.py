@@ -65,12 +65,19 @@ class Member(Peer, Protocol):
     user becomes registered or a moderator. ``mailbox`` is the log of the user's private messages. ``author`` identifies
     the user in history beyond their name: the id of their account, or a hash of their device and name; empty for a
     guest without a device. ``authors``: all under which history may have messages of this user. ``knows_rooms``: the
-    session can be in other rooms than the default one. ``is_elsewhere``: another server has the session, so nothing
-    that is sent to ``send_queue`` reaches it. ``token_digest`` stands for the token where others may read it, also that
-    of a session elsewhere.
+    session can be in other rooms than the default one. ``home`` names the run of the server that has the session, and
+    ``number`` the session there; ``home`` is empty in a single server. ``is_elsewhere``: another server has it, so
+    nothing that is sent to ``send_queue`` reaches it. ``token_digest`` stands for the token where others may read it,
+    also that of a session elsewhere.
     """
 
     knows_rooms: bool
+
+    @property
+    def home(self) -> str: ...
+
+    @property
+    def number(self) -> int: ...
 
     @property
     def is_elsewhere(self) -> bool: ...

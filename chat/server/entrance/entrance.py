@@ -5,8 +5,11 @@ A session is connected from the moment when its ``join`` is applied to that when
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
+
+import gevent
 
 from chat.protocol.names import UserName
 from chat.protocol.notices import LeaveReason
@@ -15,14 +18,17 @@ from chat.server.accounts.devices import Devices
 from chat.server.directory.member import Member
 from chat.server.entrance.joining import Joining, read_joining
 from chat.server.entrance.placing import Placing
-from chat.server.log.log import Change
+from chat.server.log.log import Change, LogFull
 from chat.server.log.operations import Operations
 
 JOIN, LEAVE = "join", "leave"
+_TRY_AGAIN = 0.5  # seconds
 
 
 class Entering(Member, Protocol):
     """Describe a session that can come in."""
+
+    home: str
 
     def enter(self, *, quietly: bool = False) -> None:
         """Enter the server and its default room. ``quietly``: others do not hear of it."""
@@ -57,20 +63,44 @@ class Entrance:
         self._accounts = accounts
         self._devices = devices
         self._open_elsewhere = open_elsewhere
+        self._leaving: deque[tuple[Member, LeaveReason]] = deque()
+        self._timer: Any = None  # while the log is full
         operations.add(JOIN, self._join)
         operations.add(LEAVE, self._leave)
 
-    def join(self, joining: Joining, open_session: OpenSession) -> Member:
+    def join(self, joining: Joining, open_session: OpenSession, patience: float) -> Member:
         """Let a login in; return its session, made by ``open_session``. Waits for the log.
 
-        Raises LoginRejected and LogFull.
+        Raises LoginRejected, LogFull, and NotYetCommitted after ``patience`` seconds: then it may still come in later.
         """
-        member: Member = self._operations.perform(JOIN, joining.fields(), None, open_session)
+        fields = joining.fields()
+        member: Member = self._operations.perform(JOIN, fields, None, open_session, patience)
         return member
 
     def leave(self, member: Member, reason: LeaveReason) -> None:
         """Let a session out, without waiting for the log."""
-        self._operations.post(LEAVE, {"reason": reason.value}, member)
+        # Nobody is there whom a refusal would reach. So a full log is tried again.
+        if self._leaving or not self._post_leave(member, reason):
+            self._leaving.append((member, reason))
+            if self._timer is None:
+                self._timer = gevent.get_hub().loop.timer(_TRY_AGAIN, _TRY_AGAIN)
+                self._timer.start(self._post_waiting)
+
+    def _post_leave(self, member: Member, reason: LeaveReason) -> bool:
+        try:
+            self._operations.post(LEAVE, {"reason": reason.value}, member)
+        except LogFull:
+            return False
+        return True
+
+    def _post_waiting(self) -> None:
+        while self._leaving:
+            if not self._post_leave(*self._leaving[0]):
+                return
+            self._leaving.popleft()
+        self._timer.stop()
+        self._timer.close()
+        self._timer = None
 
     def _join(self, change: Change) -> Member:
         joining = read_joining(change.fields)
@@ -82,6 +112,7 @@ class Entrance:
             if callable(open_session)
             else self._open_elsewhere(joining, change.writer, place.name, account)
         )
+        member.home = change.writer
         for former in place.former:
             former.supersede(quietly=place.quietly)
         member.enter(quietly=place.quietly)

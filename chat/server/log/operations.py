@@ -14,12 +14,16 @@ from gevent.event import Event
 
 from chat.process.offload import Outcome
 from chat.server.directory.member import Member
-from chat.server.log.log import Change, Log, LogClosed
+from chat.server.log.log import Change, Log, LogClosed, LogFull
 
 log = logging.getLogger("chat.server")
 
 # Carries out a change; returns or raises the outcome for the server that asked.
 Handler = Callable[[Change], Any]
+
+
+class NotYetCommitted(Exception):
+    """A change was appended, but was not committed in time. It may be committed later."""
 
 
 class UnknownOperation(Exception):
@@ -48,18 +52,24 @@ class Operations:
         fields: Mapping[str, Any],
         actor: Member | None = None,
         local: object = None,
+        patience: float | None = None,
     ) -> Any:
         """Have a change carried out, and wait until it is; return what its handler returned, or raise what it raised.
 
-        Raises LogFull.
+        Raises LogFull, also if the log is closed, and NotYetCommitted after ``patience`` seconds (None: never).
         """
         change = Change(name, fields, actor, local)
-        self._append(change)
+        try:
+            self._log.append(change)
+        except LogClosed:
+            # Not carried out: the other servers would not know of it.
+            raise LogFull("The server is shutting down.") from None
         if change.outcome is None:
             applied = Event()
             change.on_settled = lambda change: applied.set()
-            applied.wait()
-        assert change.outcome is not None
+            applied.wait(patience)
+        if change.outcome is None:
+            raise NotYetCommitted
         return change.outcome.get()
 
     def post(
@@ -70,7 +80,12 @@ class Operations:
         local: object = None,
     ) -> None:
         """Have a change carried out, and do not wait for it. Raises LogFull."""
-        self._append(Change(name, fields, actor, local))
+        change = Change(name, fields, actor, local)
+        try:
+            self._log.append(change)
+        except LogClosed:
+            # The server stops: there is no order to keep any more.
+            self.carry_out(change)
 
     def carry_out(self, change: Change, writer: str = "") -> None:
         """Carry out a committed change, which the server ``writer`` has appended. Raises UnknownOperation."""
@@ -87,10 +102,3 @@ class Operations:
             if not isinstance(problem, self._expected):
                 log.error("cannot carry out the operation %s", change.name, exc_info=problem)
         change.settle(outcome)
-
-    def _append(self, change: Change) -> None:
-        try:
-            self._log.append(change)
-        except LogClosed:
-            # The server stops: there is no order to keep any more.
-            self.carry_out(change)

@@ -1,4 +1,5 @@
-"""Keep the state that users share alike on several servers: records of the log, members elsewhere, restart, copies.
+"""Let several servers be one chat: they apply the same records of one log, and so have the same users and rooms.
 
-Owns what a record means, and the operator's view of a cluster. It never opens a socket of a user.
+Knows sessions only as Member, and the engine of the log only through ``cluster``. No other package knows this one, but
+the modules that put a server together.
 """

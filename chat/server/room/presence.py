@@ -109,9 +109,11 @@ class UserPresence(ServerNotices):
             if not others:
                 last = self._kept.last_number(member.mailbox)
                 self._sequences.go_on_after(member.mailbox, last)
-            first.append(self._kept.last_messages(member, replay))
+            if not member.is_elsewhere:
+                first.append(self._kept.last_messages(member, replay))
         self._private.came(member)
-        self._broadcast.add(member.send_queue, first)
+        if not member.is_elsewhere:
+            self._broadcast.add(member.send_queue, first)
         if self.memberships is not None:
             self.memberships.listen(member)
 
@@ -148,6 +150,7 @@ class UserPresence(ServerNotices):
         """
         if member not in self.names:
             return
+        self._directory.on_change(member)
         if self.memberships is not None:
             self.memberships.changed_account(member)
         self._private.came(member)  # the account may be new

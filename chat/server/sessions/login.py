@@ -21,11 +21,12 @@ from chat.server.entrance.entrance import Entrance
 from chat.server.entrance.login_rejected import LoginRejected, RefusedLogins
 from chat.server.limits.address_limits import AddressLimits
 from chat.server.log.log import LogFull
+from chat.server.log.operations import NotYetCommitted
 from chat.server.process.loop_share import LoopShare, TooBusy
 from chat.server.sessions.admission import Admission, Proof, make_joining
 from chat.server.sessions.connection import AcceptedConnection
-from chat.server.sessions.endings import Ejected
 from chat.server.sessions.login_request import LoginRequest, read_name, read_request
+from chat.server.sessions.sender import Sender
 from chat.server.sessions.session import Session
 from chat.server.sessions.transfer import TransferConnection
 from chat.server.settings import (
@@ -38,7 +39,7 @@ from chat.server.settings import (
 from chat.sizes import byte_count
 
 # Make a session for a login that was admitted. The account is None for a guest. Then follow the hash of the device,
-# None if there is none that counts, the number of the session, its token, and its greenlet.
+# None if there is none that counts, the number of the session, and its token.
 OpenSession = Callable[
     [
         AcceptedConnection,
@@ -48,12 +49,13 @@ OpenSession = Callable[
         "bytes | None",
         int,
         "str | None",
-        object,
     ],
     Session,
 ]
 # Make a transfer connection of an open session.
-OpenTransfer = Callable[[AcceptedConnection, Session], TransferConnection]
+OpenTransfer = Callable[[AcceptedConnection, Sender], TransferConnection]
+# Return who has this token, and a session at another server; None if nobody has.
+FindVisitor = Callable[[str], "Sender | None"]
 
 
 class Login:
@@ -75,6 +77,7 @@ class Login:
         open_session: OpenSession,
         open_transfer: OpenTransfer,
         begin_mailbox: Callable[[Account], object],
+        find_visitor: FindVisitor,
     ) -> None:
         self._admission = admission
         self._entrance = entrance
@@ -87,6 +90,7 @@ class Login:
         self._open_session = open_session
         self._open_transfer = open_transfer
         self._begin_mailbox = begin_mailbox
+        self._find_visitor = find_visitor
 
     def run(self, connection: AcceptedConnection) -> Session | TransferConnection | None:
         """Return the session, which is in the room already, or the transfer; None if the caller must close.
@@ -192,30 +196,32 @@ class Login:
         number, header = self._entered, request.header
         token = secrets.token_urlsafe(18) if header.is_json else None
         joining = make_joining(number, connection, name, request, proof, token)
-        greenlet = gevent.getcurrent()
         opened: list[Session] = []
         is_abandoned = False
 
         def open_session(name: UserName, account: Account | None) -> Session:
             # Called when the log has committed the login, perhaps in another greenlet.
             session = self._open_session(
-                connection, name, header, account, request.device, number, token, greenlet
+                connection, name, header, account, request.device, number, token
             )
             opened.append(session)
             if is_abandoned:
+                # Before anything is sent: another connection may have the number of the socket by now.
+                session.send_queue.close()
                 gevent.get_hub().loop.run_callback(session.abandon)
             return session
 
         # Other logins may have changed the accounts.
         self._accounts.look()
         try:
-            self._entrance.join(joining, open_session)
+            self._entrance.join(
+                joining, open_session, max(0, connection.login_deadline - time.monotonic())
+            )
         except LogFull:
-            raise _busy() from None
-        except Ejected:
-            # The session has ended before this greenlet learned that it had begun. It still has last words.
-            if not opened:
-                raise
+            raise _busy("The server cannot take logins now; try again in a minute.") from None
+        except NotYetCommitted:
+            is_abandoned = True
+            raise _busy("The server cannot confirm logins now; try again in a minute.") from None
         except LoginRejected:
             raise
         except BaseException:
@@ -245,7 +251,8 @@ class Login:
     def _is_insider(self, request: LoginRequest) -> bool:
         """Return whether the login shows the token of an open session: for a transfer, or to replace that session."""
         header = request.header
-        session = self._directory.session(header.session or "")
+        token = header.session or ""
+        session = self._directory.session(token) or self._directory.session_elsewhere(token)
         return session is not None and (
             not header.name or name_key(header.name) == session.name.key
         )
@@ -265,12 +272,13 @@ class Login:
         self._share.wait()
 
     def _begin_transfer(self, connection: AcceptedConnection, token: str) -> TransferConnection:
-        session = self._directory.session(token)
-        if session is None:
+        sender: Sender | None = self._directory.session(token) or self._find_visitor(token)
+        # A session whose leave is not committed yet is still there, but its connection has ended.
+        if sender is None or sender.member.send_queue.closed:
             raise LoginRejected(
                 Refusal.NO_SUCH_SESSION, "The session does not exist, or has ended."
             )
-        if len(session.transfers) >= MAX_TRANSFERS:
+        if len(sender.transfers) >= MAX_TRANSFERS:
             sentence = (
                 f"This session has {MAX_TRANSFERS} transfers already; try again when one has ended."
             )
@@ -280,7 +288,7 @@ class Login:
         if connection.refused is None:
             self._address_limits.forgive_connection(connection.host)
         connection.answer(MessageType.LOGIN)
-        return self._open_transfer(connection, session)
+        return self._open_transfer(connection, sender)
 
 
 def _read_login(connection: AcceptedConnection, descriptor: Descriptor) -> bytes:
@@ -310,6 +318,7 @@ def _answer(connection: AcceptedConnection, refused: LoginRejected, *, is_json: 
     connection.answer(refused.type, encode_json(fields) if is_json else b"")
 
 
-def _busy() -> LoginRejected:
-    sentence = "The server is busy with many logins; try again in a minute."
+def _busy(
+    sentence: str = "The server is busy with many logins; try again in a minute.",
+) -> LoginRejected:
     return LoginRejected(Refusal.BUSY, sentence, final=True)

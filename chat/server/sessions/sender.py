@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import cast
+from typing import Protocol, cast
 
 from chat.protocol.descriptor import Descriptor, MessageType
 from chat.protocol.headers import ClientHeader
@@ -21,6 +21,16 @@ from chat.server.sessions.intake import Intake, refusal_of
 from chat.server.settings import Settings
 
 
+class SendingMember(Member, Protocol):
+    """Describe the member as whom a ``Sender`` sends."""
+
+    @property
+    def uploader(self) -> bytes | None: ...
+
+    @property
+    def file_owner(self) -> str: ...
+
+
 class Sender(Identity):
     """A user who sends. ``last_active`` is when they last sent something other than a ping (monotonic)."""
 
@@ -29,6 +39,7 @@ class Sender(Identity):
         "_service",
         "_settings",
         "_waits",
+        "home",
         "last_active",
         "number",
         "token",
@@ -47,6 +58,7 @@ class Sender(Identity):
         waits: DiskWaits,
     ) -> None:
         super().__init__(name, account, device)
+        self.home = ""
         self.number = 0
         self.token: str | None = None
         self.last_active = time.monotonic()
@@ -58,9 +70,10 @@ class Sender(Identity):
         self._rates = SenderRates(settings.rate, settings.byte_rate, settings.max_text)
 
     @property
-    def _member(self) -> Member:
+    def member(self) -> SendingMember:
+        """The member whose messages these are."""
         # Sessions have the rest of what makes a member.
-        return cast(Member, self)
+        return cast(SendingMember, self)
 
     @property
     def token_digest(self) -> bytes | None:
@@ -74,10 +87,10 @@ class Sender(Identity):
     def remind(self) -> None:
         """Tell the user that a message of theirs still waits for its commit."""
         if self.token is not None:
-            self._service.remind(self._member)
+            self._service.remind(self.member)
 
     def _wait_with_reminders(self, wait: Wait | None) -> None:
-        while wait is not None and not wait(REMINDER) and not self._member.send_queue.closed:
+        while wait is not None and not wait(REMINDER) and not self.member.send_queue.closed:
             self.remind()
 
     def pay(self, descriptor: Descriptor) -> None:
@@ -94,13 +107,13 @@ class Sender(Identity):
     def publish_message(self, intake: Intake, frame: Descriptor, header: ClientHeader) -> Record:
         """Read the content of a message from ``intake``, and hand the message to the room. Raises FrameRefused."""
         # The room decides again when it applies the entry. This early answer spares the user an upload in vain.
-        rejection = self._service.judge(self._member, header.to, frame, header.room)
+        rejection = self._service.judge(self.member, header.to, frame, header.room)
         if rejection is not None:
             raise refusal_of(rejection, header.nonce)
-        run = intake.read_message(frame, header, self.file_owner)
+        run = intake.read_message(frame, header, self.member.file_owner)
         try:
             self._wait_with_reminders(self._waits.for_room)
-            return self._service.publish(self._member, run)
+            return self._service.publish(self.member, run)
         finally:
             if run.large is not None:
                 run.large.release()

@@ -79,7 +79,6 @@ class Session(Sender):
         device: bytes | None,
         number: int,
         token: str | None,
-        greenlet: object,
         *,
         leave: Callable[[Session, LeaveReason], object],
         service: ChatService,
@@ -114,7 +113,8 @@ class Session(Sender):
         self._leave = leave
         self._has_left = False
         self._is_logged = True  # the log has a line about this user's joining
-        self._greenlet = greenlet if isinstance(greenlet, gevent.Greenlet) else None
+        # Of ``run``, while it serves the client. Before and after that, nobody has to be woken at the end.
+        self._greenlet: gevent.Greenlet[..., object] | None = None
         self._intake = Intake(
             connection.reader, settings, spool, name.key, self.give_up, self.pay_for_more
         )
@@ -212,6 +212,8 @@ class Session(Sender):
 
     def _stay(self) -> None:
         """Serve the client until the session ends for any reason; then leave the room."""
+        greenlet = gevent.getcurrent()
+        self._greenlet = greenlet if isinstance(greenlet, gevent.Greenlet) else None
         try:
             self._serve_to_the_end()
             if self._answers is not None:
@@ -223,6 +225,7 @@ class Session(Sender):
         except Ejected:
             return
         finally:
+            self._greenlet = None
             self.transfers.end_all()
             if not self._has_left:
                 self._leave(self, self.reason)

@@ -11,22 +11,28 @@ from chat.server.log.operations import Operations
 from chat.server.log.sharing import Sharing
 from chat.server.moderation.bans import BanList
 from chat.server.moderation.moderation import Moderation
-from chat.server.moderation.purges import Purges
+from chat.server.moderation.purges import FromHistory, Purges
 from chat.server.moderation.removal import Removal
 from chat.server.room.commands import Commands
-from chat.server.room_parts import RoomParts
+from chat.server.room.replay import Recent
+from chat.server.room.service import ChatService
 from chat.server.settings import Settings
 from chat.server.storage.database import DatabaseThread
 
 
 class ModerationParts:
-    """The parts that moderate. ``purges`` is None if no messages are kept."""
+    """The parts that moderate.
+
+    ``recent``, ``from_history``, ``history`` and ``purges`` are None if no messages are kept.
+    """
 
     def __init__(
         self,
         settings: Settings,
         *,
-        rooms: RoomParts,
+        service: ChatService,
+        recent: Recent | None,
+        from_history: FromHistory | None,
         directory: ConnectedUsers,
         bans: BanList,
         accounts: Accounts,
@@ -40,7 +46,7 @@ class ModerationParts:
         self._accounts = accounts
         self._sharing = sharing
         self.moderation = Moderation(
-            rooms.service,
+            service,
             directory,
             bans,
             settings,
@@ -50,12 +56,10 @@ class ModerationParts:
             sharing,
         )
         self.purges: Purges | None = None
-        recent = rooms.kept.recent if rooms.kept is not None else None
-        if recent is not None and rooms.recording is not None:
-            from_history = rooms.recording.purge
-            parts = (operations, rooms.service, recent, offers, from_history, clock, sharing)
+        if recent is not None and from_history is not None:
+            parts = (operations, service, recent, offers, from_history, clock, sharing)
             self.purges = Purges(*parts)
-        self._removal = Removal(rooms.service.rooms, history, recent, self.purges)
+        self._removal = Removal(service.rooms, history, recent, self.purges)
 
     def serve(self, commands: Commands) -> None:
         """Add the commands of moderators to the table of commands."""
