@@ -8,13 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chat.protocol.commands import Verb
-from chat.server.accounts.account_changes import AccountChanges
+from chat.server.accounts.account_parts import AccountParts
+from chat.server.accounts.account_problems import AccountProblem
 from chat.server.accounts.accounts import Accounts
-from chat.server.accounts.commands import AccountCommands
-from chat.server.accounts.device_commands import DeviceCommands
-from chat.server.accounts.devices import Devices
-from chat.server.accounts.password_guard import PasswordGuard
-from chat.server.accounts.passwords import Passwords
 from chat.server.attachments.offers import OfferStore
 from chat.server.attachments.spool import Spool
 from chat.server.delivery.send_queue import BacklogLimits
@@ -44,7 +40,7 @@ from chat.server.room_parts import RoomParts
 from chat.server.session_parts import silence_of
 from chat.server.sessions.session import Session
 from chat.server.settings import Settings
-from chat.server.storage.database import Database, DatabaseThread
+from chat.server.storage.database import Database, DatabaseFault, DatabaseThread
 from chat.server.storage.database_watch import DatabaseWatch
 
 if TYPE_CHECKING:
@@ -96,7 +92,10 @@ class ServerParts:
             shared=self.cluster,
         )
         self.log, self.history, self.broadcast = path.log, path.history, path.broadcast
-        self.operations = Operations(path.log, CommandRefused, LoginRejected, HistoryFault)
+        self.operations = Operations(
+            *(path.log, CommandRefused, LoginRejected, AccountProblem),
+            *(DatabaseFault, HistoryFault),
+        )
         self.mailboxes = AccountMailboxes(
             self.accounts,
             self.database,
@@ -123,9 +122,19 @@ class ServerParts:
         self.kept, self.files = rooms.kept, rooms.files
         self.rates = RecentRates(self._totals)
         # Accounts and sanctions.
-        self.devices = Devices(self.accounts, self.database)
-        self.passwords = Passwords()
-        self.password_guard = PasswordGuard(self.passwords, settings.exempt)
+        self.account_parts = account_parts = AccountParts(
+            settings,
+            self.accounts,
+            self.database,
+            directory=self.directory,
+            service=self.service,
+            operations=self.operations,
+            mailboxes=self.mailboxes,
+            forget_in_rooms=rooms.maker.forget_accounts,
+            clock=clock.seconds,
+        )
+        self.devices, self.passwords = account_parts.devices, account_parts.passwords
+        self.password_guard = account_parts.password_guard
         self.moderating = moderating = ModerationParts(
             settings,
             service=self.service,
@@ -161,7 +170,7 @@ class ServerParts:
             )
         self.watch = DatabaseWatch(
             self.mailboxes.look,
-            AccountChanges(self.accounts, self.directory, self.service, settings).look,
+            account_parts.changes.look,
             self.moderation.look,
             self.rooms.maker.look,
         )
@@ -184,17 +193,7 @@ class ServerParts:
         MailboxCommands(self.mailboxes, self.accounts, self.directory, self.service).serve(commands)
         self.moderating.serve(commands)
         self.rooms.serve(commands)
-        AccountCommands(
-            self.directory,
-            self.settings,
-            self.database,
-            self.accounts,
-            self.devices,
-            self.passwords,
-            self.password_guard,
-            self.mailboxes.open,
-        ).serve(commands)
-        DeviceCommands(self.directory, self.accounts, self.devices).serve(commands)
+        self.account_parts.serve(commands)
         return commands
 
     def _adapt(self) -> None:

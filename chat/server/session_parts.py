@@ -50,6 +50,7 @@ class SessionParts:
         devices: Devices,
         passwords: Passwords,
         password_guard: PasswordGuard,
+        rehash: Callable[[Account, str], Account],
         begin_mailbox: Callable[[Account], object],
         address_limits: AddressLimits,
         share: LoopShare,
@@ -70,7 +71,7 @@ class SessionParts:
             spool=spool,
             backlogs=backlogs,
             share=share,
-            presence=PresenceLog(address_limits, folding_log, counters, devices.seen),
+            presence=PresenceLog(address_limits, folding_log, counters),
             waits=path.waits,
         )
         files = path.files
@@ -95,6 +96,7 @@ class SessionParts:
                 devices=devices,
                 passwords=passwords,
                 password_guard=password_guard,
+                rehash=rehash,
             ),
             entrance=entrance,
             accounts=accounts,

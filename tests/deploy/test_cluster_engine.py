@@ -17,6 +17,8 @@ from chat.server.cluster.log_entry import LogEntry
 from chat.server.cluster.redis_connection import Dialer, EngineAway, EngineRefused
 from chat.server.cluster.replicated_log import ReplicatedLog
 from chat.server.cluster.standing import Standing
+from chat.server.replication.founding import CannotFound, found_cluster
+from chat.server.replication.leases import read_leases
 from tests.deploy.cluster_files import prepared
 from tests.server.cluster.engine_process import EngineProcess, needs_engine
 from tests.server.cluster.servers import EPOCH, LIMITS, until
@@ -105,6 +107,7 @@ def test_a_server_has_the_rights_that_it_needs_and_no_more(
     secrets: Path, tmp_path: Path, stack: ExitStack
 ) -> None:
     _, url = start_cluster(secrets, tmp_path / "engines", stack)
+    (tmp_path / "data").mkdir()
     log, applied = follow(url, stack)
     log.append(b"hello")
     until(lambda: any(b"hello" in entry.records for entry in applied))
@@ -112,6 +115,10 @@ def test_a_server_has_the_rights_that_it_needs_and_no_more(
         writer = WriterId(EPOCH, "chat1", log.incarnation)
         assert line.trim(writer, 3600.0).verdict is EngineVerdict.OK
     assert log.standing is Standing.FOLLOWING
+    assert read_leases(url).keys() == {log.incarnation}
+    # It refuses since there is a log, and not for a missing right.
+    with pytest.raises(CannotFound, match="has a log with the prefix chat already"):
+        found_cluster(tmp_path / "data", url)
 
     connection = Dialer(url, 3.0).dial()
     stack.callback(connection.close)

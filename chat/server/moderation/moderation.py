@@ -343,7 +343,7 @@ class Moderation:
 
         If the file can't be read, log that once, and keep the bans.
         """
-        if self._thread is None:
+        if self._thread is None or self._thread.is_behind:
             return
         try:
             if self._thread.database.stamp() != self._stamp:

@@ -57,6 +57,8 @@ class StateWriter(DatabaseThread):
     messages up to there on the disk: so history is never behind the place.
     """
 
+    is_behind = True
+
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self.flushes: Sequence[Callable[[], object]] = ()

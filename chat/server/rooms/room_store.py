@@ -60,7 +60,7 @@ class RoomStore:
 
     def read_if_changed(self) -> StoredRooms | None:
         """Read all rooms if another program has changed one; None if not. Raises DatabaseFault."""
-        if self._thread is None:
+        if self._thread is None or self._thread.is_behind:
             return None
         stamp = self._thread.database.stamp()
         if stamp is None or stamp == self._stamp:
