@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chat.net.address import Address
+from chat.server.accounts.operator_accounts import serve_operator
 from chat.server.control.client import APPLY_CHANGES, PURGE
 from chat.server.control.control_server import ControlServer
 from chat.server.control.socket_file import listen_in
@@ -129,6 +130,7 @@ class Composition(ServerParts):
                 "say": commands.announce,
                 PURGE: commands.purge,
                 APPLY_CHANGES: commands.apply_changes,
+                **serve_operator(self.account_parts.operations, self.accounts),
                 **(cluster_commands(self.cluster) if self.cluster is not None else ALONE),
             },
         )
