@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chat.net.address import Address
+from chat.server.accounts.operator_accounts import serve_operator
 from chat.server.control.client import APPLY_CHANGES, PURGE
 from chat.server.control.control_server import ControlServer
 from chat.server.control.socket_file import listen_in
@@ -22,7 +23,7 @@ from chat.server.moving.sending_away import SendingAway
 from chat.server.net.certificates import make_certificates
 from chat.server.net.connection_slots import ConnectionSlots, connection_capacity
 from chat.server.net.handshakes import Handshakes
-from chat.server.operator_commands import ALONE, OperatorCommands, cluster_commands
+from chat.server.operator_commands import ALONE, cluster_commands
 from chat.server.parts import ServerParts
 from chat.server.process.memory import give_back_memory_after
 from chat.server.reload import Reload
@@ -143,7 +144,7 @@ class Composition(ServerParts):
                 settings, self.certificates, lambda: self.server.addresses, metrics_addresses
             ),
         )
-        commands = OperatorCommands(settings, self.directory, service, self.recording, self.watch)
+        commands = self.operator
         return ControlServer(
             listen_in(directory),
             {
@@ -151,6 +152,7 @@ class Composition(ServerParts):
                 "say": commands.announce,
                 PURGE: commands.purge,
                 APPLY_CHANGES: commands.apply_changes,
+                **serve_operator(self.account_parts.operations, self.accounts),
                 **(
                     cluster_commands(self.cluster, self.draining, ask_to_stop)
                     if self.cluster is not None and self.draining is not None
@@ -230,7 +232,7 @@ class Composition(ServerParts):
 
     def _list_stages(self) -> Stages:
         certificates, handshakes, database = self.certificates, self.handshakes, self.database
-        cluster = self.cluster
+        cluster, purges = self.cluster, self.moderating.purges
         return Stages(
             prepare=(
                 *((certificates.load,) if certificates is not None else ()),
@@ -260,6 +262,7 @@ class Composition(ServerParts):
                     if database is not None
                     else ()
                 ),
+                *((purges.behind.run,) if cluster is not None and purges is not None else ()),
                 *((self.recording.remove_old,) if self.recording is not None else ()),
             ),
             housekeeping=(
