@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chat.net.address import Address
+from chat.server.accounts.operator_accounts import serve_operator
 from chat.server.control.client import APPLY_CHANGES, PURGE
 from chat.server.control.control_server import ControlServer
 from chat.server.control.socket_file import listen_in
@@ -20,8 +21,8 @@ from chat.server.monitoring import snapshot
 from chat.server.net.certificates import make_certificates
 from chat.server.net.connection_slots import ConnectionSlots, connection_capacity
 from chat.server.net.handshakes import Handshakes
-from chat.server.operator_commands import ALONE, OperatorCommands
-from chat.server.parts import Parts
+from chat.server.operator_commands import ALONE, OperatorCommands, cluster_commands
+from chat.server.parts import ServerParts
 from chat.server.process.memory import give_back_memory_after
 from chat.server.reload import Reload
 from chat.server.server import ChatServer, Stages
@@ -40,11 +41,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("chat.server")
 
 
-class Composition(Parts):
+class Composition(ServerParts):
     """A server with ``settings``, and its parts.
 
     The parts are attributes only for tests. The program uses ``server`` and ``make_status_server``. No part gets a
-    Composition. ``make_log`` is that of Parts.
+    Composition. ``make_log`` is that of ServerParts.
     """
 
     def __init__(
@@ -61,9 +62,11 @@ class Composition(Parts):
             Handshakes(self.certificates, self.share) if self.certificates is not None else None
         )
         self.acceptor = self._make_acceptor()
+        sessions = self._make_sessions()
+        self.visitors = sessions.visitors
         self.handler = ConnectionHandler(
             acceptor=self.acceptor,
-            login=self._make_sessions().login,
+            login=sessions.login,
             connection_slots=self.connection_slots,
             share=self.share,
             folding_log=self.folding_log,
@@ -85,6 +88,11 @@ class Composition(Parts):
         )
         self.reload = Reload(settings, self.certificates, self._list_copies())
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether users can talk here: a server of a cluster has to follow the log."""
+        return self.cluster is None or self.cluster.is_following
+
     def make_status_server(self, address: Address, is_healthy: Callable[[], bool]) -> StatusServer:
         """Make the server for monitoring on ``address``. Raises OSError if it cannot listen there."""
         from chat.server.monitoring.status import StatusServer
@@ -102,7 +110,9 @@ class Composition(Parts):
         """Make the server for the operator's commands in the data directory. Raises OSError."""
         service, settings = self.service, self.settings
         status = snapshot.LiveStatus(
-            lambda: snapshot.people(self.directory, self.connection_slots, settings),
+            lambda: snapshot.people(
+                self.directory, self.connection_slots, settings, self.visitors.count
+            ),
             lambda: snapshot.rooms(service.rooms, settings),
             lambda: snapshot.traffic(self.rates, lambda: sum(service.said.values())),
             lambda: snapshot.space(settings, self.backlogs, self.spool),
@@ -120,21 +130,26 @@ class Composition(Parts):
                 "say": commands.announce,
                 PURGE: commands.purge,
                 APPLY_CHANGES: commands.apply_changes,
-                **ALONE,
+                **serve_operator(self.account_parts.operations, self.accounts),
+                **(cluster_commands(self.cluster) if self.cluster is not None else ALONE),
             },
         )
 
     def make_metrics(self) -> Metrics:
         """Make the reader of this server's metrics."""
-        from chat.server.monitoring import metrics
+        from chat.server.monitoring import cluster_metrics, metrics
 
+        cluster = self.cluster
         return metrics.Metrics(
-            lambda: metrics.people(self.directory, self.connection_slots, self.counters),
+            lambda: metrics.people(
+                self.directory, self.connection_slots, self.counters, self.visitors.count
+            ),
             lambda: metrics.messages(self.service, self.broadcast),
             lambda: metrics.limited(self.settings, self.backlogs, self.spool, self.offers),
             lambda: metrics.kept(self.history, self.files),
             lambda: metrics.indexed(self.path.search),
             lambda: metrics.guards(self.passwords, self.accounts, self.moderation),
+            *((lambda: cluster_metrics.cluster(cluster.status()),) if cluster is not None else ()),
         )
 
     def _make_acceptor(self) -> Acceptor:
@@ -160,6 +175,7 @@ class Composition(Parts):
             devices=self.devices,
             passwords=self.passwords,
             password_guard=self.password_guard,
+            rehash=self.account_parts.operations.rehash,
             begin_mailbox=self.mailboxes.open,
             address_limits=self.address_limits,
             share=self.share,
@@ -184,7 +200,11 @@ class Composition(Parts):
                 self.mailboxes.start,
                 self.rooms.maker.start,
                 self.broadcast.start,
-                *((self._load_sessions, cluster.follow) if cluster is not None else ()),
+                *(
+                    (self._load_sessions, cluster.follow, self._introduce)
+                    if cluster is not None
+                    else ()
+                ),
             ),
             background=(
                 DeadPeerSweep(self.directory, self.connection_slots).run,
@@ -231,6 +251,11 @@ class Composition(Parts):
             ),
         )
 
+    def _introduce(self) -> None:
+        assert self.cluster is not None
+        certificates = self.certificates
+        self.cluster.introduce(str(certificates.fingerprint) if certificates is not None else "")
+
     def _load_sessions(self) -> None:
         assert self.cluster is not None
         self.cluster.load_sessions(self.accounts)
@@ -246,8 +271,14 @@ class Composition(Parts):
             lambda: self.spool.adapt(settings.max_spool),
             lambda: self.files.adapt(settings.keep_files) if self.files is not None else None,
             lambda: list(map(Session.adapt, self.directory.here)),
+            self.visitors.adapt,
         )
+
+    def _adapt(self) -> None:
+        for adapt in self._list_copies():
+            adapt()
 
     def _end_transfers(self) -> None:
         for session in self.directory.here:
             session.transfers.end_all()
+        self.visitors.end_transfers()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from chat.protocol.notices import NoticeCode
 from chat.server.control.client import CLUSTER_STATUS, DRAIN
@@ -76,3 +76,14 @@ def _refuse_alone(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 # Commands for a server of a cluster, as a server without one answers them.
 ALONE = dict.fromkeys((CLUSTER_STATUS, DRAIN), _refuse_alone)
+
+
+class _HasStatus(Protocol):
+    def status(self) -> dict[str, Any]: ...
+
+
+def cluster_commands(
+    cluster: _HasStatus,
+) -> dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]:
+    """Return the commands for a server of ``cluster``."""
+    return {**ALONE, CLUSTER_STATUS: lambda fields: cluster.status()}

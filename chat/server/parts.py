@@ -8,13 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from chat.protocol.commands import Verb
-from chat.server.accounts.account_changes import AccountChanges
+from chat.server.accounts.account_parts import AccountParts
+from chat.server.accounts.account_problems import AccountProblem
 from chat.server.accounts.accounts import Accounts
-from chat.server.accounts.commands import AccountCommands
-from chat.server.accounts.device_commands import DeviceCommands
-from chat.server.accounts.devices import Devices
-from chat.server.accounts.password_guard import PasswordGuard
-from chat.server.accounts.passwords import Passwords
 from chat.server.attachments.offers import OfferStore
 from chat.server.attachments.spool import Spool
 from chat.server.delivery.send_queue import BacklogLimits
@@ -42,7 +38,7 @@ from chat.server.room_parts import RoomParts
 from chat.server.session_parts import silence_of
 from chat.server.sessions.session import Session
 from chat.server.settings import Settings
-from chat.server.storage.database import Database, DatabaseThread
+from chat.server.storage.database import Database, DatabaseFault, DatabaseThread
 from chat.server.storage.database_watch import DatabaseWatch
 
 if TYPE_CHECKING:
@@ -52,7 +48,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("chat.server")
 
 
-class Parts:
+class ServerParts:
     """The parts of a server with ``settings``. No part gets this object.
 
     ``make_log`` is called with the function that makes timestamps; not for a durable server, or one in a cluster.
@@ -93,7 +89,9 @@ class Parts:
             shared=self.cluster,
         )
         self.log, self.history, self.broadcast = path.log, path.history, path.broadcast
-        self.operations = Operations(path.log, CommandRefused, LoginRejected)
+        self.operations = Operations(
+            path.log, CommandRefused, LoginRejected, AccountProblem, DatabaseFault
+        )
         self.mailboxes = AccountMailboxes(
             self.accounts, self.database, self.history, settings.max_waiting
         )
@@ -114,9 +112,19 @@ class Parts:
         self.kept, self.files = rooms.kept, rooms.files
         self.rates = RecentRates(self._totals)
         # Accounts and sanctions.
-        self.devices = Devices(self.accounts, self.database)
-        self.passwords = Passwords()
-        self.password_guard = PasswordGuard(self.passwords, settings.exempt)
+        self.account_parts = account_parts = AccountParts(
+            settings,
+            self.accounts,
+            self.database,
+            directory=self.directory,
+            service=self.service,
+            operations=self.operations,
+            mailboxes=self.mailboxes,
+            forget_in_rooms=rooms.maker.forget_accounts,
+            clock=clock.seconds,
+        )
+        self.devices, self.passwords = account_parts.devices, account_parts.passwords
+        self.password_guard = account_parts.password_guard
         self.moderation = Moderation(
             self.service,
             self.directory,
@@ -137,7 +145,7 @@ class Parts:
             self.cluster.open_elsewhere if self.cluster is not None else no_other_servers,
         )
         if self.cluster is not None and self.history is not None:
-            self.cluster.connect(self.service, self.operations, self.history, {})
+            self.cluster.connect(self.service, self.operations, self.history, self._adapt)
             self.cluster.writer.flushes = (
                 self.mailboxes.marks.write,
                 self.rooms.store.write_waiting,
@@ -145,7 +153,7 @@ class Parts:
             )
         self.watch = DatabaseWatch(
             self.mailboxes.look,
-            AccountChanges(self.accounts, self.directory, self.service, settings).look,
+            account_parts.changes.look,
             self.moderation.look,
             self.rooms.maker.look,
         )
@@ -165,18 +173,11 @@ class Parts:
         self.moderation.serve(commands)
         self.rooms.serve(commands)
         Removal(self.service, self.history, recent, self.offers).serve(commands)
-        AccountCommands(
-            self.directory,
-            self.settings,
-            self.database,
-            self.accounts,
-            self.devices,
-            self.passwords,
-            self.password_guard,
-            self.mailboxes.open,
-        ).serve(commands)
-        DeviceCommands(self.directory, self.accounts, self.devices).serve(commands)
+        self.account_parts.serve(commands)
         return commands
+
+    def _adapt(self) -> None:
+        """Hand changed settings to the parts that keep copies of values: see ``Composition``."""
 
     def _totals(self) -> Totals:
         service = self.service
@@ -199,6 +200,5 @@ def make_cluster(
     from chat.server.replication.cluster import Cluster
 
     assert settings.data_directory is not None, "a server of a cluster has a data directory"
-    return Cluster(
-        settings.cluster, settings.node, Database(settings.data_directory), clock, directory
-    )
+    database = Database(settings.data_directory)
+    return Cluster(settings.cluster, settings.node, database, clock, directory, settings)

@@ -20,6 +20,7 @@ from chat.server.entrance.entrance import Entrance
 from chat.server.entrance.login_rejected import RefusedLogins
 from chat.server.limits.address_limits import AddressLimits
 from chat.server.message_path import MessagePath
+from chat.server.moving.visiting_senders import VisitingSenders
 from chat.server.process.counters import Counters
 from chat.server.process.log_folding import FoldingLog
 from chat.server.process.loop_share import LoopShare
@@ -34,7 +35,7 @@ from chat.server.settings import Settings
 
 
 class SessionParts:
-    """Make ``login``, which makes the rest."""
+    """Make ``login``, which makes the rest, and keep the ``visitors`` from other servers."""
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class SessionParts:
         devices: Devices,
         passwords: Passwords,
         password_guard: PasswordGuard,
+        rehash: Callable[[Account, str], Account],
         begin_mailbox: Callable[[Account], object],
         address_limits: AddressLimits,
         share: LoopShare,
@@ -69,7 +71,7 @@ class SessionParts:
             spool=spool,
             backlogs=backlogs,
             share=share,
-            presence=PresenceLog(address_limits, folding_log, counters, devices.seen),
+            presence=PresenceLog(address_limits, folding_log, counters),
             waits=path.waits,
         )
         files = path.files
@@ -84,6 +86,7 @@ class SessionParts:
             spool=spool,
             backlogs=backlogs,
         )
+        self.visitors = VisitingSenders(directory, service, settings, path.waits)
         self.login = Login(
             admission=Admission(
                 settings=settings,
@@ -93,6 +96,7 @@ class SessionParts:
                 devices=devices,
                 passwords=passwords,
                 password_guard=password_guard,
+                rehash=rehash,
             ),
             entrance=entrance,
             accounts=accounts,
@@ -103,6 +107,7 @@ class SessionParts:
             open_session=open_session,
             open_transfer=open_transfer,
             begin_mailbox=begin_mailbox,
+            find_visitor=self.visitors.find,
         )
 
 

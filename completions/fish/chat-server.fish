@@ -16,7 +16,7 @@ function __chat_server --argument-names command place
                 set takes yes
             case '-*'
             case '*'
-                if test $count = 0; and contains -- "$found $token" ' bans' ' bans add' ' bans list' ' bans remove' ' cluster' ' cluster status' ' drain' ' history' ' history backup' ' history check' ' history export' ' history import' ' history purge' ' history restore' ' history stats' ' rooms' ' rooms add' ' rooms list' ' rooms remove' ' rooms set' ' say' ' status' ' users' ' users add' ' users list' ' users moderator' ' users passwd' ' users remove'
+                if test $count = 0; and contains -- "$found $token" ' bans' ' bans add' ' bans list' ' bans remove' ' cluster' ' cluster init' ' cluster leave' ' cluster status' ' drain' ' history' ' history backup' ' history check' ' history export' ' history import' ' history purge' ' history restore' ' history stats' ' rooms' ' rooms add' ' rooms list' ' rooms remove' ' rooms set' ' say' ' status' ' users' ' users add' ' users list' ' users moderator' ' users passwd' ' users remove'
                     set found "$found $token"
                 else
                     set count (math $count + 1)
@@ -96,8 +96,15 @@ complete -c chat-server -n '__chat_server \' bans remove\'' -l name -d 'TARGET i
 complete -c chat-server -n '__chat_server \' bans remove\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
 complete -c chat-server -n '__chat_server \' bans remove\'' -l config -r -F -d 'settings file of the server, for its data-directory'
 complete -c chat-server -n '__chat_server \' bans remove\'' -s h -l help -d 'show this help'
-complete -c chat-server -n '__chat_server \' cluster\' 0' -a 'status'
+complete -c chat-server -n '__chat_server \' cluster\' 0' -a 'init leave status'
 complete -c chat-server -n '__chat_server \' cluster\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' cluster init\'' -l cluster -x -d 'the engine, as for the server'
+complete -c chat-server -n '__chat_server \' cluster init\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
+complete -c chat-server -n '__chat_server \' cluster init\'' -l config -r -F -d 'settings file of the server, for its data-directory'
+complete -c chat-server -n '__chat_server \' cluster init\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' cluster leave\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
+complete -c chat-server -n '__chat_server \' cluster leave\'' -l config -r -F -d 'settings file of the server, for its data-directory'
+complete -c chat-server -n '__chat_server \' cluster leave\'' -s h -l help -d 'show this help'
 complete -c chat-server -n '__chat_server \' cluster status\'' -l json -d 'print a JSON object, for programs'
 complete -c chat-server -n '__chat_server \' cluster status\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
 complete -c chat-server -n '__chat_server \' cluster status\'' -l config -r -F -d 'settings file of the server, for its data-directory'

@@ -2,7 +2,8 @@
 
 Usage:
   cluster [--seconds=<n>] [--seed=<n>] [--servers=<n>] [--clients=<n>] [--pause=<s>] [--longest=<s>]
-          [--no-replica] [--directory=<dir>]
+          [--no-replica] [--late-log] [--talk-only]
+          [--directory=<dir>]
   cluster (-h | --help)
 
 Options:
@@ -10,6 +11,8 @@ Options:
   --seed=<n>         the same choices for the same seed (not to the millisecond); without it, a new one
   --servers=<n>      how many servers; 0: one alone, without a cluster [default: 3]
   --no-replica       Redis alone, without a replica and Sentinel
+  --late-log         with --servers=0: the log of the server commits late, in random batches
+  --talk-only        nobody joins or leaves rooms, or is put out, muted or banned
   --clients=<n>      how many clients, at least 8 [default: 30]
   --pause=<s>        seconds between two deeds of a client, on average [default: 1]
   --longest=<s>      the longest time that something is paused or cut off, in seconds [default: 60]
@@ -44,7 +47,7 @@ from chat.config.command_line import (
 from tests.cluster.cluster_stage import MOST_SERVERS, ClusterStage
 from tests.cluster.recording import write_sessions
 from tests.cluster.run import ClusterRun
-from tests.cluster.stage import Stage
+from tests.cluster.stage import LateStage, Stage
 
 _SHOWN = 30  # faults
 # Files in the directory of the run: the troubles, and all that each client sent and saw.
@@ -71,7 +74,15 @@ def main(argv: list[str] | None = None) -> int:
     rng = Random(seed)
     with tempfile.TemporaryDirectory(prefix="chat-cluster-") as temporary:
         directory = Path(options["--directory"] or temporary)
-        stage = _make_stage(servers, directory, Random(rng.random()), clients, pause, has_replica)
+        place = (directory, Random(rng.random()))
+        if servers > 0:
+            stage: Stage = ClusterStage(
+                *place, count=clients, pause=pause, servers=servers, has_replica=has_replica
+            )
+        else:
+            kind = LateStage if options["--late-log"] else Stage
+            stage = kind(*place, count=clients, pause=pause)
+        stage.only_talks = options["--talk-only"]
         run = ClusterRun(stage, seconds=seconds, rng=rng, longest=longest)
         found = run.run(_say)
         (directory / _TROUBLES).write_text("\n".join(run.troubles) + "\n")
@@ -83,20 +94,6 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_FAILED
     _say("nothing is wrong")
     return EXIT_OK
-
-
-def _make_stage(
-    servers: int, directory: Path, rng: Random, count: int, pause: float, has_replica: bool
-) -> Stage:
-    if servers == 0:
-        return Stage(directory, rng, count=count, pause=pause)
-    return ClusterStage(
-        *(directory, rng),
-        count=count,
-        pause=pause,
-        servers=servers,
-        has_replica=has_replica,
-    )
 
 
 def _seconds(options: dict[str, str], name: str) -> float:

@@ -51,6 +51,7 @@ class Actor:
         accounts: Sequence[str],
         victims: Sequence[str],
         pause: float,
+        only_talks: bool,
         run_of: Callable[[str], str],
     ) -> None:
         self.person = person
@@ -63,7 +64,7 @@ class Actor:
         self._rng = rng
         self._pause = pause
         self._run_of = run_of
-        self._deeds = Deeds(person, rng, accounts, victims)
+        self._deeds = Deeds(person, rng, accounts, victims, only_talks=only_talks)
         self._device = secrets.token_urlsafe(24)
         self._lines: list[Line] = []  # that are not settled
         self._after: dict[

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+import secrets
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 
 import gevent
 
+from chat.net.engine_url import parse_engine_url
 from chat.server.cluster.log_entry import LogEntry, parse_entry
+from chat.server.replication.founding import found_cluster
 from tests.cluster.engines import Engines, EngineView
 from tests.cluster.people import MODERATOR, OPEN_ROOMS, PASSWORD
 from tests.cluster.recording import EngineEntry
@@ -66,20 +70,18 @@ class ClusterStage(Stage):
         self.engines.start()
         secret = self._directory / "secret"
         secret.touch(0o600)
-        secret.write_text("the secret of all servers of the test\n")
+        secret.write_text(f"{secrets.token_hex(32)}\n")
         for server in self.servers.values():
             self._join_cluster(server, secret)
         first, *others = self.servers.values()
         first.register(self.accounts, PASSWORD, MODERATOR)
-        self.begin_cluster(first)
-        first.start()
-        # Each of the others takes a copy.
+        found_cluster(first.directory, parse_engine_url(self.views[first.name].url))
         for server in others:
-            server.start()
-
-    def begin_cluster(self, server: TestedServer) -> None:
-        """Make the data of ``server`` the beginning of the cluster."""
-        server.call_program("cluster", "init", *server.cluster_options)
+            for file in first.directory.glob("*.db"):
+                shutil.copy(file, server.directory)
+        gevent.joinall(
+            [gevent.spawn(server.start) for server in self.servers.values()], raise_error=True
+        )
 
     def _join_cluster(self, server: TestedServer, secret: Path) -> None:
         view = EngineView(self.engines, prefix=PREFIX, replicas=len(self.engines.all) - 1)

@@ -12,6 +12,8 @@ from tests.cluster.recording import LOBBY
 
 # How often each deed is chosen, of a thousand.
 _USUAL = {"say": 640, "whisper": 130, "file": 40, "large": 8, "join": 70, "part": 30, "fetch": 30}
+# All that a person does who only talks.
+TALK = frozenset({"say", "whisper", "file", "large", "fetch", "move"})
 _MORE = {
     Role.GUEST: {"move": 20, "say": 600},
     Role.MEMBER: {"move": 4},
@@ -37,7 +39,13 @@ class Deeds:
     """Choose deeds. ``accounts`` are the registered users; a moderator acts on ``victims``."""
 
     def __init__(
-        self, person: Person, rng: Random, accounts: Sequence[str], victims: Sequence[str]
+        self,
+        person: Person,
+        rng: Random,
+        accounts: Sequence[str],
+        victims: Sequence[str],
+        *,
+        only_talks: bool = False,
     ) -> None:
         self._person = person
         self._rng = rng
@@ -45,9 +53,12 @@ class Deeds:
         self._victims = list(victims)
         self._muted: set[str] = set()
         self._banned: set[str] = set()
+        self._only_talks = only_talks
         self._is_closed = False
         self._weights = {**_USUAL, **_MORE[person.role]}
-        if person.has_further_device:
+        if only_talks:
+            self._weights = {word: n for word, n in self._weights.items() if word in TALK}
+        elif person.has_further_device:
             # The devices of a user are in the same rooms, so a view of one would begin by a deed of the other.
             del self._weights["join"], self._weights["part"]
 
@@ -75,7 +86,7 @@ class Deeds:
 
     def choose(self, rooms: set[str]) -> Deed | None:
         """Return a deed of a user who is in ``rooms``, or None."""
-        if self._person.role is Role.HOST:
+        if self._person.role is Role.HOST and not self._only_talks:
             if CLOSED_ROOM not in rooms:
                 return Deed("join", CLOSED_ROOM)
             if not self._is_closed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +15,8 @@ from tests.cluster.figures import figures_of
 from tests.cluster.recording import Recording
 from tests.cluster.stage import Stage
 from tests.cluster.trouble import Trouble
+
+log = logging.getLogger(__name__)
 
 _REMOVAL = 15.0  # seconds between two removals of a room by the operator, on average
 
@@ -34,27 +37,35 @@ class ClusterRun:
         """Run, and return what is wrong; ``told`` is called with lines on the progress."""
         began = time.monotonic()
         stage = self._stage
+        trouble: Trouble | None = None
         try:
             stage.begin()
             told(f"{len(stage.actors)} clients at {len(stage.servers)} servers")
-            trouble = self._cause_trouble()
+            trouble = self._make_trouble()
+            self._cause(trouble)
             told(f"trouble is over after {time.monotonic() - began:.0f} s")
             stage.settle()
             stage.gather()
+        except Exception as problem:
+            # What was recorded so far may tell the cause.
+            self.recording.complaints.append(f"the run broke off: {problem!r}")
+            log.exception("the run broke off")
         finally:
             stage.close()
-        self.troubles = trouble.told
-        self.recording.complaints += [*trouble.problems, *stage.complaints]
+        self.recording.complaints += stage.complaints
+        if trouble is not None:
+            self.recording.complaints += trouble.problems
+            self.troubles = trouble.told
+            self.counts.update({kind.value: count for kind, count in trouble.counts.items()})
         found = faults(self.recording)
-        self.counts.update({kind.value: count for kind, count in trouble.counts.items()})
         told("trouble: " + (", ".join(f"{n} {what}" for what, n in self.counts.items()) or "none"))
         for line in figures_of(self.recording):
             told(line)
         told(f"rooms removed: {stage.rooms_removed}; {time.monotonic() - began:.0f} s in all")
         return found
 
-    def _cause_trouble(self) -> Trouble:
-        trouble = Trouble(
+    def _make_trouble(self) -> Trouble:
+        return Trouble(
             list(self._stage.servers.values()),
             self._stage.actors,
             Random(self._rng.random()),
@@ -64,10 +75,11 @@ class ClusterRun:
             server_deeds=self._stage.server_deeds,
             engine_deeds=self._stage.engine_deeds,
         )
+
+    def _cause(self, trouble: Trouble) -> None:
         removing = gevent.spawn(self._remove_rooms)
         trouble.run(self._seconds)
         removing.kill()
-        return trouble
 
     def _remove_rooms(self) -> None:
         while True:

@@ -2,7 +2,8 @@
 
 Takes the options of ``chat-server``. The file ``clock`` in the data directory has two numbers (doubles, in the order
 of the machine): how many seconds the clock of the day is ahead, and how long the machine has slept. Passwords are
-hashed cheaply: clients come back a thousand times.
+hashed cheaply: clients come back a thousand times. With ``--late-log`` among the options, the log commits late, in
+random batches.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from pathlib import Path
 
 CLOCK = "clock"
+LATE_LOG = "--late-log"
 _NUMBERS = struct.Struct("=dd")
 
 
@@ -55,9 +57,13 @@ def main() -> int:
 
     from chat.server.accounts import passwords
     from chat.start import server
+    from tests import late_log_server
     from tests.cheap_hashes import HASHER
 
     setattr(passwords, "_hasher", lambda: HASHER)  # noqa: B010
+    if LATE_LOG in sys.argv:
+        sys.argv.remove(LATE_LOG)
+        late_log_server.commit_late()
     return server()
 
 

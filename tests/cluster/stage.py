@@ -24,8 +24,9 @@ from tests.cluster.people import (
     make_people,
 )
 from tests.cluster.recording import Recording
+from tests.cluster.server_program import LATE_LOG
 from tests.cluster.tested_server import TestedServer
-from tests.cluster.trouble import ALONE, Kind
+from tests.cluster.trouble import ALONE, LATE, Kind
 from tests.end_to_end.client_process import CHECKOUT
 from tests.end_to_end.server_process import eventually
 from tests.peers.wire import Address
@@ -40,11 +41,13 @@ class Stage:
     """One server without a cluster, and ``count`` clients that do something every ``pause`` seconds, on average."""
 
     weights: Mapping[Kind, int] = ALONE
+    only_talks = False  # nobody joins or leaves rooms, or is put out, muted or banned
     sets_clock_back = False  # its timestamps begin with the clock of the machine at each start
 
     def __init__(self, directory: Path, rng: Random, *, count: int, pause: float) -> None:
         self.recording = Recording(removable=frozenset({PASSING_ROOM}))
-        self.rooms_removed = 0
+        self.rooms_removed = self.ended_by_themselves = 0
+        self._watching: gevent.Greenlet[..., None] | None = None
         self.server_deeds: dict[Kind, Callable[[TestedServer, float], None]] = {}
         self.engine_deeds: dict[Kind, Callable[[float], str]] = {}
         self.people = make_people(count)
@@ -64,6 +67,15 @@ class Stage:
             server.register(self.accounts, PASSWORD, MODERATOR)
             server.start()
 
+    def watch(self) -> None:
+        """Start servers again that have ended by themselves, as a supervisor does, until killed."""
+        while True:
+            gevent.sleep(0.2)
+            for server in self.servers.values():
+                if server.has_ended:
+                    self.ended_by_themselves += 1
+                    gevent.spawn(server.restart)
+
     @property
     def complaints(self) -> list[str]:
         return [each for server in self.servers.values() for each in server.complaints]
@@ -71,6 +83,7 @@ class Stage:
     def begin(self) -> None:
         """Start everything, and wait until all users are there."""
         self.start_servers()
+        self._watching = gevent.spawn(self.watch)
         addresses = {server.name: server.client_address for server in self.servers.values()}
         victims = [person.user for person in self.people if person.is_victim]
         self.actors = [self._make_actor(person, addresses, victims) for person in self.people]
@@ -90,11 +103,14 @@ class Stage:
             accounts=[name for name in self.accounts if name != READER],
             victims=victims,
             pause=self._pause,
+            only_talks=self.only_talks,
             run_of=lambda name: self.servers[name].run,
         )
 
     def remove_room(self) -> None:
         """Remove the passing room, as an operator does at a server that runs."""
+        if self.only_talks:
+            return
         running = [server for server in self.servers.values() if server.is_running]
         if not running:
             return
@@ -144,14 +160,30 @@ class Stage:
             actor.stop()
         addresses = {server.name: server.address for server in self.servers.values()}
         self.recording.stored = read_all(addresses, self.accounts)
+        self._stop_watching()
         for server in self.servers.values():
             if (status := server.stop()) != 0:
                 self.recording.complaints.append(f"{server.name} ended with status {status}")
 
     def close(self) -> None:
         """End all programs and connections."""
+        self._stop_watching()
         for actor in self.actors:
             actor.stop()
         for server in self.servers.values():
             server.close()
         self._pool.kill()
+
+    def _stop_watching(self) -> None:
+        if self._watching is not None:
+            self._watching.kill()
+            self._watching = None
+
+
+class LateStage(Stage):
+    """One server whose log commits late. It is not killed: nothing keeps such a log."""
+
+    weights = LATE
+
+    def make_servers(self, directory: Path) -> list[TestedServer]:
+        return [TestedServer("late", directory / "late", [LATE_LOG])]

@@ -6,7 +6,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests import homes
@@ -43,7 +44,7 @@ class TestedServer:
         self._options = ["--history=on", f"--data-directory={directory}", "--rate=0", *options]
         self._clock = InjectedClock(directory)
         self._process: ServerProcess | None = None
-        self._is_paused = False
+        self._is_paused = self._is_busy = False
         self.logs: list[str] = []  # of the processes that have ended
         self.address = ("127.0.0.1", free_port())
         self.proxy = Proxy(self.address)
@@ -51,6 +52,17 @@ class TestedServer:
     @property
     def is_running(self) -> bool:
         return self._process is not None and self._process.is_running
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process has ended by itself."""
+        return self._process is not None and not self._process.is_running and not self._is_busy
+
+    def restart(self) -> None:
+        """Start again, after the process has ended by itself."""
+        with self._busy():
+            self._end()
+            self._start()
 
     @property
     def process(self) -> ServerProcess:
@@ -88,6 +100,10 @@ class TestedServer:
             register(self.directory, account, password, is_moderator=account == moderator)
 
     def start(self) -> None:
+        with self._busy():
+            self._start()
+
+    def _start(self) -> None:
         host, port = self.address
         options = (*self._options, *self.cluster_options)
         self._process = _InjectedServer(*options, address=f"{host}:{port}")
@@ -96,16 +112,26 @@ class TestedServer:
 
     def kill(self) -> None:
         """Kill the process as a loss of power does."""
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-        self._end()
+        with self._busy():
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+            self._end()
 
     def stop(self) -> int:
         """Stop it in good order; return its status."""
-        self.resume()
-        status = self.process.stop()
-        self._end()
+        with self._busy():
+            self.resume()
+            status = self.process.stop()
+            self._end()
         return status
+
+    @contextmanager
+    def _busy(self) -> Iterator[None]:
+        self._is_busy = True
+        try:
+            yield
+        finally:
+            self._is_busy = False
 
     def pause(self) -> None:
         self._is_paused = True

@@ -40,9 +40,10 @@ class Kind(str, Enum):
 
 
 # What a run chooses from, and how often.
-ALONE = {Kind.LINK: 6, Kind.KILL: 3, Kind.PAUSE: 2, Kind.HELD: 2, Kind.CLOCK: 2}
+ALONE: Mapping[Kind, int] = {Kind.LINK: 6, Kind.KILL: 3, Kind.PAUSE: 2, Kind.HELD: 2, Kind.CLOCK: 2}
 
-CLUSTER = {
+LATE: Mapping[Kind, int] = {kind: weight for kind, weight in ALONE.items() if kind is not Kind.KILL}
+CLUSTER: Mapping[Kind, int] = {
     **ALONE,
     Kind.SLEEP: 1,
     Kind.ENGINE_LINE: 3,

@@ -17,6 +17,7 @@ from chat.config.command_line import parse_options
 from chat.config.config_file import read_config_file
 from chat.net.address import Address
 from chat.server import cli
+from chat.server.cluster.library import TEMPLATE as TEMPLATE_OF_FUNCTIONS
 from chat.server.config.options import OPTIONS, read_config
 from chat.server.settings import Settings
 from tests.deploy.cluster_files import CLUSTER, COMPOSE, prepared, read_compose
@@ -218,6 +219,24 @@ def test_the_document_gives_servers_the_rights_that_the_files_give_them() -> Non
     [rights] = re.findall(r"^user chat on #.*?(~.*)$", (CLUSTER / "prepare").read_text(), re.M)
     [documented] = re.findall(r"^ +user chat on #.*?(~.*)$", document(), re.M)
     assert documented == rights
+
+
+def test_the_rights_are_those_of_the_functions_too() -> None:
+    """The engine asks for the caller's rights at each command within a function."""
+    [rights] = re.findall(
+        r"^user chat on #.*? -@all (.*)$", (CLUSTER / "prepare").read_text(), re.M
+    )
+    called = {name.lower() for name in re.findall(r"redis\.call\('(\w+)'", TEMPLATE_OF_FUNCTIONS)}
+    for part in ("cluster", "replication"):
+        for path in (ROOT / "chat" / "server" / part).glob("*.py"):
+            found = re.findall(
+                r"\.(?:call|send)\(\s*\"([A-Z]+)\"", path.read_text(encoding="utf-8")
+            )
+            called |= {name.lower() for name in found}
+    # Asked of Sentinel, and of the engine as "function|load".
+    called -= {"sentinel", "function"}
+    assert {"hvals", "info", "subscribe", "xadd"} <= called
+    assert called <= {right.removeprefix("+") for right in rights.split()}
 
 
 def test_the_document_has_every_option_of_a_cluster() -> None:

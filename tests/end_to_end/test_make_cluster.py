@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ import pytest
 
 from scripts.background import stop_all
 from tests.package_tree import ROOT
+from tests.peers.wire_client import WireClient
 from tests.server.cluster.engine_process import needs_engine
 
 pytestmark = needs_engine
@@ -50,6 +52,21 @@ def read_until(output: IO[str], text: str) -> str:
     raise AssertionError(f"no {text!r} in {found}")
 
 
+def status_of(checkout: Path, name: str) -> str:
+    """Return the status of the cluster, as the server ``name`` sees it, which must follow the log."""
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "chat.server.cli", "cluster", "status"),
+            f"--data-directory={checkout / '.run' / 'cluster' / name}",
+        ],
+        cwd=checkout,
+        env={"PATH": os.environ["PATH"], "HOME": str(checkout)},
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
 def test_it_starts_all_and_ends_all(checkout: Path) -> None:
     port = free_port()
     with subprocess.Popen(
@@ -64,8 +81,17 @@ def test_it_starts_all_and_ends_all(checkout: Path) -> None:
         told = read_until(program.stdout, "Ctrl-C ends all of it.")
         for user, number in (("alice", port), ("bob", port + 1)):
             assert f"bin/chat-client {user}@127.0.0.1:{number}\n" in told
-        for number in (port, port + 1, port + 20):
-            socket.create_connection(("127.0.0.1", number), 5).close()
+        with (
+            WireClient.joined(("127.0.0.1", port), "alice") as alice,
+            WireClient.joined(("127.0.0.1", port + 1), "bob") as bob,
+        ):
+            alice.expect_joined("bob")
+            bob.say("across")
+            alice.expect_text("across", "bob")
+            shown = status_of(checkout, "chat1")
+        assert shown.count("127.0.0.1:") >= 5
+        assert "chat1 (this one)" in shown
+        assert re.search(r"^chat2 +1 ", shown, re.MULTILINE)
         program.send_signal(signal.SIGINT)
         assert "Stopping both servers" in program.stdout.read()
         assert program.wait() == 0

@@ -84,7 +84,7 @@ def test_one_runs_at_a_time(state: Path, capsys: pytest.CaptureFixture[str]) -> 
 def test_its_servers_get_options_that_they_take(state: Path, tmp_path: Path) -> None:
     state.mkdir()
     secret = tmp_path / "secret"
-    secret.write_text("0123456789abcdef\n")
+    secret.write_text("0123456789abcdef" * 2)
     found = []
     for name, port in (("a", "1"), ("b", "2")):
         engine, address = parse_address("21"), parse_address(port)

@@ -35,7 +35,7 @@ CASES = [
     ("chat-client bob@chat.example.org --pl", "--plain"),
     ("chat-client --max-save=", ""),
     ("chat-server ", "bans cluster drain history rooms say status users"),
-    ("chat-server cluster ", "status"),
+    ("chat-server cluster ", "init leave status"),
     ("chat-server drain --w", "--wait"),
     ("chat-server u", "users"),
     ("chat-server users pa", "passwd"),

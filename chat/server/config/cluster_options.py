@@ -21,7 +21,7 @@ from chat.server.settings import PEER_PORT, Settings
 if TYPE_CHECKING:
     from chat.net.engine_url import EngineUrl
 
-MIN_SECRET = 16  # characters
+_MIN_SECRET = 32  # bytes
 _MAX_SECRET = 1024  # bytes
 _NODE = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _ALL_INTERFACES = ("", "0.0.0.0", "::")
@@ -89,7 +89,7 @@ def read_peer_listen(text: str, where: str) -> Address:
 def read_secret_file(text: str, where: str) -> Path:
     """Return the path of a file whose first line is a secret that nobody guesses. Raises UsageError."""
     path = read_path(text, where, "a file whose first line is the secret")
-    expected = f"expected at least {MIN_SECRET} characters, as from: openssl rand -hex 32"
+    expected = f"expected at least {_MIN_SECRET} bytes, as from: openssl rand -hex 32"
     try:
         line = read_beginning(path, _MAX_SECRET + 1)[0].partition(b"\n")[0].strip()
     except OSError as problem:
@@ -98,9 +98,16 @@ def read_secret_file(text: str, where: str) -> Path:
         raise UsageError(
             f"{where}={path}: its first line is too long; expected at most {_MAX_SECRET} bytes"
         )
-    if len(line) < MIN_SECRET:
+    if len(line) < _MIN_SECRET:
         raise UsageError(f"{where}={path}: its first line is too short; {expected}")
     return path
+
+
+def missing_extra(where: str) -> str | None:
+    """Return a line if redis-py is not installed, which ``where`` needs; None if it is."""
+    if find_spec("redis") is not None and find_spec("hiredis") is not None:
+        return None
+    return f"{where} needs a package that is missing; install it with: pip install '.[cluster]'"
 
 
 def cluster_problems(values: dict[str, Any], given: Mapping[str, Given]) -> Iterator[str]:
@@ -111,8 +118,8 @@ def cluster_problems(values: dict[str, Any], given: Mapping[str, Given]) -> Iter
     if "cluster" not in values:
         return
     where = given["cluster"].where
-    if find_spec("redis") is None or find_spec("hiredis") is None:
-        yield f"{where} needs a package that is missing; install it with: pip install '.[cluster]'"
+    if (missing := missing_extra(where)) is not None:
+        yield missing
     if not values.get("history", True):
         yield f"{where} needs history: a server starts again from the messages that it keeps"
     if "peer-secret-file" not in given:

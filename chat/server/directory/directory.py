@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, Protocol, TypeVar, cast
 
@@ -49,7 +50,8 @@ def _ignore(member: Member) -> None:
 class Directory(Generic[M]):
     """Hold all sessions. A registered user may have several, a guest has one.
 
-    ``here`` are the sessions that this server has, and not another one with the same log.
+    ``here`` are the sessions that this server has, and not another one with the same log. ``left_elsewhere`` is called
+    with each session of another server that leaves.
     """
 
     def __init__(self) -> None:
@@ -59,6 +61,8 @@ class Directory(Generic[M]):
         self._by_home: dict[tuple[str, int], Member] = {}
         # Called with a session that has entered, left or changed.
         self.on_change: Callable[[Member], object] = _ignore
+        self.left_elsewhere: Callable[[Member], object] = _ignore
+        self._elsewhere: dict[bytes, Member] = {}  # by the digest of the token
         # In the order in which they came.
         self._here: dict[M, None] = {}
         self._last_serial = 0
@@ -110,6 +114,8 @@ class Directory(Generic[M]):
             self._here[own] = None
             if own.token is not None:
                 self._by_token[own.token] = own
+        elif member.token_digest is not None:
+            self._elsewhere[member.token_digest] = member
         if member.home:
             self._by_home[member.home, member.number] = member
         self.on_change(member)
@@ -133,6 +139,10 @@ class Directory(Generic[M]):
         if member.home:
             self._by_home.pop((member.home, member.number), None)
         self.on_change(member)
+        if member.is_elsewhere:
+            if member.token_digest is not None:
+                self._elsewhere.pop(member.token_digest, None)
+            self.left_elsewhere(member)
 
     def at(self, home: str, number: int) -> Member | None:
         """Return the session ``number`` of the server run ``home``; None if it is not connected."""
@@ -170,3 +180,9 @@ class Directory(Generic[M]):
     def session(self, token: str) -> M | None:
         """Return the session here with ``token``, which its client got in the welcome; None if it has left."""
         return self._by_token.get(token)
+
+    def session_elsewhere(self, token: str) -> Member | None:
+        """Return the session with ``token`` that another server has; None if there is none."""
+        if not self._elsewhere:
+            return None
+        return self._elsewhere.get(hashlib.sha256(token.encode()).digest())

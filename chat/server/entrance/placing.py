@@ -9,7 +9,7 @@ from chat.protocol.names import UserName
 from chat.protocol.notices import Refusal
 from chat.server.accounts.accounts import Account, AccountTable
 from chat.server.directory.member import Member
-from chat.server.entrance.joining import Joining, digest_of
+from chat.server.entrance.joining import Joining
 from chat.server.entrance.login_rejected import LoginRejected
 from chat.server.settings import Settings
 
@@ -65,7 +65,7 @@ class Placing:
         Nobody has registered the name of a guest since the login was judged, and the account has the same password.
         """
         account = accounts.find(joining.name.key)
-        now = (account.id, digest_of(account.password)) if account is not None else (None, None)
+        now = (account.id, account.proof) if account is not None else (None, None)
         if now != (joining.account, joining.proof):
             raise LoginRejected(Refusal.PASSWORD_NEEDED, password_needed(self._settings))
         self._require_no_ban(joining, account)

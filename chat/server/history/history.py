@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
 
 import gevent
 from gevent.threadpool import ThreadPool
@@ -16,6 +16,7 @@ from gevent.threadpool import ThreadPool
 from chat.local_time import local_time
 from chat.process.offload import run_in
 from chat.server.history.faults import HistoryFault
+from chat.server.history.follows_history import FollowsHistory
 from chat.server.history.pages import Cut, PageSize, first_page, last_page
 from chat.server.history.purging import OnPurged, Purge, ignore_purged, purge
 from chat.server.history.queues.committing import Audience, Committing
@@ -42,31 +43,6 @@ class HistoryStatus(NamedTuple):
     age: float
     file_bytes: int
     last_write: float
-
-
-class FollowsHistory(Protocol):
-    """List what the history tells the part that makes an index of it. Only the last three may wait for the disk."""
-
-    def start(self) -> None:
-        """Begin to work: the history file exists."""
-
-    def note_written(self, runs: Sequence[PackedRun]) -> None:
-        """Note that the file has ``runs``."""
-
-    def note_removed(self) -> None:
-        """Note that old messages were removed from the file."""
-
-    def note_new_file(self) -> None:
-        """Note that another file took the place of the history file."""
-
-    def begin_purge(self) -> None:
-        """Note that contents are being removed from the file."""
-
-    def finish_purge(self, purged: Mapping[LogName, Iterable[int]] | None) -> None:
-        """Note that the contents of messages were ``purged``; None: of all that the file marks as purged."""
-
-    def stop(self, timeout: float) -> None:
-        """Stop within ``timeout`` seconds."""
 
 
 class Tail(NamedTuple):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -26,24 +27,28 @@ from chat.server.entrance.joining import Joining, read_joining
 from chat.server.history.history import HistoryStore
 from chat.server.log.log import Change, LogClock
 from chat.server.log.operations import Operations
-from chat.server.replication.place import Place, SharedState, StateChanges, read_state
+from chat.server.replication.faults import CannotFollow
+from chat.server.replication.leases import read_leases
+from chat.server.replication.place import AppliedPlace, SharedState, StateChanges, read_state
+from chat.server.replication.record_codec import VERSION
 from chat.server.replication.remote_member import RemoteMember
+from chat.server.replication.server_list import ServerList, facts_of
 from chat.server.replication.shared_log import GONE, SharedLog
+from chat.server.replication.shared_settings import SharedSettings, encode
 from chat.server.replication.state_notes import SharedSequences, StateNotes
 from chat.server.replication.state_writer import StateWriter
 from chat.server.room.service import ChatService
 from chat.server.sessions.session import Session
+from chat.server.settings import Settings
 from chat.server.storage.database import Database
 
 log = logging.getLogger("chat.server")
 
+# Names of facts in the database.
+_SERVERS, _SETTINGS, _DEFAULT_ROOM = "servers", "settings", "default_room"
 _PAUSE = 0.5  # seconds between two tries to begin
 # Seconds in which a server may begin. Another run of it may hold the lease for 15 s after a crash.
 _PATIENCE = 60.0
-
-
-class CannotFollow(Exception):
-    """Report that this server cannot take part in its cluster. The text is one line for the operator."""
 
 
 class Cluster:
@@ -60,6 +65,7 @@ class Cluster:
         database: Database,
         clock: LogClock,
         directory: Directory[Session],
+        settings: Settings,
         limits: ReplicationLimits = DEFAULT_LIMITS,
     ) -> None:
         self.url = url
@@ -74,6 +80,10 @@ class Cluster:
         self.ended = Event()
         self.replicated: ReplicatedLog | None = None
         self._limits = limits
+        self._configured = replace(settings)
+        self._settings = settings
+        self.servers: ServerList | None = None
+        self.shared_settings: SharedSettings | None = None
         self._directory = directory
         self._state: SharedState | None = None
         self._notes: StateNotes | None = None
@@ -87,10 +97,17 @@ class Cluster:
         service: ChatService,
         operations: Operations,
         history: HistoryStore,
-        facts: Mapping[str, Callable[[], Any]],
+        adapt: Callable[[], object],
     ) -> None:
-        """Get the parts whose state is shared. ``facts`` are those of StateNotes."""
+        """Get the parts whose state is shared. ``adapt`` is called when the shared settings have changed."""
         self._service = service
+        self.servers = servers = ServerList(operations)
+        self.shared_settings = settings = SharedSettings(operations, self._settings, adapt)
+        facts = {
+            _SERVERS: servers.stored,
+            _SETTINGS: settings.stored,
+            _DEFAULT_ROOM: lambda: list(self._settings.default_room),
+        }
         self._notes = StateNotes(self.sequences, self._directory, service.rooms, facts)
         self.writer.take_changes = self._take_changes
         self.writer.give_back = self._notes.give_back
@@ -120,6 +137,13 @@ class Cluster:
             )
         for name, last in self._state.heads.items():
             self.sequences.restore(name, last)
+        facts = self._state.facts
+        room = facts.get(_DEFAULT_ROOM)
+        if room is not None and UserName(*room) != self._settings.default_room:
+            raise CannotFollow(f"the cluster calls its default room {room[0]}: set --default-room")
+        if self.servers is not None and self.shared_settings is not None:
+            self.servers.restore(facts.get(_SERVERS, {}))
+            self.shared_settings.restore(facts.get(_SETTINGS, {}))
 
     def load_sessions(self, accounts: Accounts) -> None:
         """Let the sessions be connected that were so at the place. Called when rooms and accounts are known."""
@@ -135,11 +159,7 @@ class Cluster:
             )
             member.restore(row.serial)
         if self._notes is not None:
-            self._notes.take()  # the database has all of this
-
-    def fact(self, name: str) -> Any:
-        """Return other shared state as the database had it; None if it had none."""
-        return self._state.facts.get(name) if self._state is not None else None
+            self._notes.begin()
 
     def follow(self) -> None:
         """Take the lease, and apply the log up to where it ends now. Raises CannotFollow."""
@@ -155,7 +175,63 @@ class Cluster:
         log.info("follows the log of the cluster as %s, from entry %d on", self.node, head)
         self._writing = gevent.spawn(self.writer.run_to_the_end)
 
-    def _begin(self, place: Place) -> ReplicatedLog:
+    def introduce(self, fingerprint: str) -> None:
+        """Tell the other servers about this one, and which settings count now. ``fingerprint`` is that of its key."""
+        assert self.servers is not None
+        assert self.shared_settings is not None
+        self.servers.tell(facts_of(self._configured, fingerprint, VERSION))
+        if encode(self._configured) != self.shared_settings.stored():
+            self.shared_settings.tell(self._configured)
+        for run, other in self.servers.all().items():
+            if run != self.log.incarnation and other.fingerprint != fingerprint:
+                log.warning(
+                    "the server %s shows clients another key than this one: they will not trust it",
+                    other.node,
+                )
+
+    def other_addresses(self) -> list[str]:
+        """Return where clients can go besides this server."""
+        others = self.servers.others(self.log.incarnation) if self.servers is not None else []
+        return [address for server in others for address in server.addresses]
+
+    @property
+    def is_following(self) -> bool:
+        return self.standing is Standing.FOLLOWING
+
+    def status(self) -> dict[str, Any]:
+        """Return how this server stands to the cluster: see ``cluster_report``."""
+        replicated = self.replicated
+        records, size = replicated.waiting if replicated is not None else (0, 0)
+        users: dict[str, set[str]] = {}
+        for member in self._directory:
+            users.setdefault(member.home, set()).add(member.name.key)
+        leases = read_leases(self.url)
+        servers = self.servers.all() if self.servers is not None else {}
+        return {
+            "node": self.node,
+            "standing": self.standing.value,
+            "reason": self.reason,
+            "epoch": replicated.epoch if replicated is not None else "",
+            "applied": replicated.applied.n if replicated is not None else 0,
+            "head": replicated.head if replicated is not None else 0,
+            "waiting": {"records": records, "bytes": size},
+            "engine": str(self.url.addresses[0]),
+            "servers": [
+                {
+                    "node": facts.node,
+                    "addresses": list(facts.addresses),
+                    "peer": facts.peer,
+                    "version": facts.version,
+                    "users": len(users.get(run, ())),
+                    "applied": leases[run].applied if run in leases else None,
+                    "lease_ends_in": leases[run].ends_in if run in leases else None,
+                    "is_here": run == self.log.incarnation,
+                }
+                for run, facts in servers.items()
+            ],
+        }
+
+    def _begin(self, place: AppliedPlace) -> ReplicatedLog:
         """Return the log behind ``place``, with a lease. Raises CannotFollow."""
         deadline = time.monotonic() + _PATIENCE
         told = ""
@@ -204,10 +280,13 @@ class Cluster:
 
     def _end_sessions(self, change: Change) -> None:
         """End what stands for the sessions of a server that has ended."""
-        for member in self._directory.of_home(change.fields["writer"]):
+        run = change.fields["writer"]
+        for member in self._directory.of_home(run):
             member.depart(LeaveReason.DISCONNECTED)
+        if self.servers is not None:
+            self.servers.forget(run)
 
-    def _take_changes(self) -> tuple[Place, StateChanges] | None:
+    def _take_changes(self) -> tuple[AppliedPlace, StateChanges] | None:
         replicated = self.replicated
         if replicated is None or self._notes is None:
             return None
@@ -215,7 +294,7 @@ class Cluster:
         if applied == self._written:
             return None
         self._written = applied
-        place = Place(replicated.epoch, applied, tuple(replicated.reader.fenced))
+        place = AppliedPlace(replicated.epoch, applied, tuple(replicated.reader.fenced))
         return place, self._notes.take()
 
     # The end

@@ -50,7 +50,7 @@ def cluster_lines(status: Mapping[str, Any]) -> Iterator[str]:
     servers = status["servers"]
     if servers:
         yield ""
-        yield from _table([_row(server, status["head"]) for server in servers])
+        yield from _table([_row(server, status) for server in servers])
 
 
 def _standing(status: Mapping[str, Any]) -> str:
@@ -68,8 +68,10 @@ def _waiting(waiting: Mapping[str, int]) -> str:
     return f"{counted(records, 'record')} of {byte_count(waiting['bytes'])} {verb} for the engine"
 
 
-def _row(server: Mapping[str, Any], head: int) -> dict[str, str]:
-    applied, ends_in = server["applied"], server["lease_ends_in"]
+def _row(server: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, str]:
+    # Of other servers the engine knows what they had applied when they renewed their leases.
+    applied = status["applied"] if server["is_here"] else server["applied"]
+    head, ends_in = status["head"], server["lease_ends_in"]
     held = ends_in is not None and ends_in > 0
     return {
         "server": sanitize(server["node"]) + (" (this one)" if server["is_here"] else ""),

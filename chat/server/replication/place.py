@@ -49,7 +49,7 @@ _TABLES = (
 _ALL = ("cluster_place", "cluster_heads", "cluster_sessions", "cluster_facts")
 
 
-class Place(NamedTuple):
+class AppliedPlace(NamedTuple):
     """The last entry that a server has applied, in the log with ``epoch``, and the writers that had ended there."""
 
     epoch: str
@@ -69,7 +69,7 @@ class SessionRow(NamedTuple):
 class SharedState(NamedTuple):
     """Hold what ``read_state`` finds: the sessions in the order in which they came."""
 
-    place: Place
+    place: AppliedPlace
     heads: dict[LogName, int]
     sessions: list[SessionRow]
     facts: dict[str, Any]
@@ -120,11 +120,11 @@ def read_state(connection: sqlite3.Connection) -> SharedState | None:
         name: ujson.loads(value)
         for name, value in connection.execute("SELECT name, value FROM cluster_facts")
     }
-    place = Place(epoch, EntryId(n, writer, counter), tuple(ujson.loads(fenced)))
+    place = AppliedPlace(epoch, EntryId(n, writer, counter), tuple(ujson.loads(fenced)))
     return SharedState(place, heads, sessions, facts)
 
 
-def write_state(connection: sqlite3.Connection, place: Place, changes: StateChanges) -> None:
+def write_state(connection: sqlite3.Connection, place: AppliedPlace, changes: StateChanges) -> None:
     """Write ``changes``, and that the database has the state at ``place``."""
     _write_heads(connection, changes.heads)
     gone = [id for id, row in changes.sessions.items() if row is None]

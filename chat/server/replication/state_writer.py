@@ -11,7 +11,7 @@ import gevent
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
-from chat.server.replication.place import Place, StateChanges, write_state
+from chat.server.replication.place import AppliedPlace, StateChanges, write_state
 from chat.server.storage.database import Database, DatabaseFault, DatabaseThread
 
 log = logging.getLogger("chat.server")
@@ -57,10 +57,12 @@ class StateWriter(DatabaseThread):
     messages up to there on the disk: so history is never behind the place.
     """
 
+    is_behind = True
+
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self.flushes: Sequence[Callable[[], object]] = ()
-        self.take_changes: Callable[[], tuple[Place, StateChanges] | None] = lambda: None
+        self.take_changes: Callable[[], tuple[AppliedPlace, StateChanges] | None] = lambda: None
         self.give_back: Callable[[StateChanges], object] = lambda changes: None
         self.until_kept: Callable[[], object] = lambda: None
         self._works: list[Work] = []
@@ -114,7 +116,7 @@ class StateWriter(DatabaseThread):
 
 
 def _write(
-    database: Database, works: Sequence[Work], taken: tuple[Place, StateChanges] | None
+    database: Database, works: Sequence[Work], taken: tuple[AppliedPlace, StateChanges] | None
 ) -> None:
     with database.writing() as connection:
         together = OneTransaction(database, connection)

@@ -16,7 +16,7 @@ from chat.protocol.filenames import clean_filename
 from chat.protocol.headers import ServerHeader
 from chat.protocol.names import UserName
 from chat.protocol.notices import NoticeCode
-from chat.protocol.runs import MAX_RUN, Run, TextFrames, encode_shared_header
+from chat.protocol.runs import Run, TextFrames, encode_shared_header
 from chat.server.attachments.offers import OfferStore
 from chat.server.delivery.broadcast import Broadcast
 from chat.server.directory.directory import ConnectedUsers
@@ -119,10 +119,8 @@ class ChatService(UserPresence):
     def publish(self, sender: Member, run: Run) -> Record:
         """Append ``run`` to the log. The record tells, now or later, whether the run was delivered.
 
-        The caller keeps its own hold on a large content, and releases it. A record that is not settled yet holds the
-        content too.
+        The caller keeps its own hold on a large content. A record that is not settled yet holds it, too.
         """
-        assert 1 <= len(run.contents) <= MAX_RUN, "a run is 1 to 64 messages"
         record = Record(sender, run)
         try:
             if sender.send_queue.closed:

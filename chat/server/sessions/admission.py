@@ -8,10 +8,12 @@ names: whether the name is in use, is banned, or looks like another name.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import NamedTuple
 
 from chat.protocol.names import UserName, name_key
 from chat.protocol.notices import Refusal
+from chat.server.accounts.account_problems import AccountProblem
 from chat.server.accounts.accounts import Account, Accounts
 from chat.server.accounts.devices import Devices
 from chat.server.accounts.password_guard import PasswordGuard, TooManyAttempts
@@ -19,6 +21,7 @@ from chat.server.accounts.passwords import Passwords, TooManyWaiting, is_outdate
 from chat.server.entrance.joining import Joining, digest_of
 from chat.server.entrance.login_rejected import LoginRejected
 from chat.server.entrance.placing import Connected, Placing, password_needed, session_shown
+from chat.server.log.log import LogFull
 from chat.server.sessions.connection import AcceptedConnection
 from chat.server.sessions.login_request import LoginRequest
 from chat.server.settings import Settings
@@ -38,7 +41,11 @@ class Proof(NamedTuple):
 
 
 class Admission:
-    """Apply the rules for all logins. Every public method raises LoginRejected."""
+    """Apply the rules for all logins. Every public method raises LoginRejected.
+
+    ``rehash`` stores another hash of an account's password, and returns the account as it is then. May wait; raises
+    AccountProblem, LogFull and DatabaseFault.
+    """
 
     def __init__(
         self,
@@ -50,6 +57,7 @@ class Admission:
         devices: Devices,
         passwords: Passwords,
         password_guard: PasswordGuard,
+        rehash: Callable[[Account, str], Account],
     ) -> None:
         self._settings = settings
         self._directory = directory
@@ -58,6 +66,7 @@ class Admission:
         self._placing = placing
         self._passwords = passwords
         self._password_guard = password_guard
+        self._rehash = rehash
 
     def is_remembered(self, request: LoginRequest) -> bool:
         """Return whether the device of the login stands for the password of the account. Does not wait.
@@ -140,7 +149,7 @@ class Admission:
             sentence = "Wrong password for this name."
             raise LoginRejected(Refusal.WRONG_PASSWORD, sentence)
         if account is not None:
-            account = self._rehash_if_outdated(name, password, account)
+            account = self._rehash_if_outdated(password, account)
         return Proof(account, by_password=True)
 
     def _require_no_lookalike(self, name: UserName) -> None:
@@ -149,7 +158,7 @@ class Admission:
             sentence = f"This name looks like {other.name}, which is registered; choose another."
             raise LoginRejected(Refusal.BAD_USERNAME, sentence)
 
-    def _rehash_if_outdated(self, name: UserName, password: str, account: Account) -> Account:
+    def _rehash_if_outdated(self, password: str, account: Account) -> Account:
         """Replace the hash of the password if its parameters are outdated; return the account as it is now.
 
         Only at a login the server knows the password. A failure costs nothing: the next login tries again.
@@ -161,11 +170,12 @@ class Admission:
         except TooManyWaiting:
             return account  # too many logins hash passwords now
         try:
-            if self._accounts.replace_hash(name, hash, instead_of=account.password):
-                return account._replace(password=hash)
+            return self._rehash(account, hash)
+        except (AccountProblem, LogFull):
+            return account
         except DatabaseFault as fault:
             log.warning("cannot replace an outdated password hash: %s", fault)
-        return account
+            return account
 
 
 def make_joining(
@@ -182,7 +192,7 @@ def make_joining(
         number,
         name,
         account.id if account is not None else None,
-        digest_of(account.password) if account is not None else None,
+        account.proof if account is not None else None,
         proof.by_password,
         request.device,
         digest_of(header.session),

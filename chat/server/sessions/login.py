@@ -26,6 +26,7 @@ from chat.server.process.loop_share import LoopShare, TooBusy
 from chat.server.sessions.admission import Admission, Proof, make_joining
 from chat.server.sessions.connection import AcceptedConnection
 from chat.server.sessions.login_request import LoginRequest, read_name, read_request
+from chat.server.sessions.sender import Sender
 from chat.server.sessions.session import Session
 from chat.server.sessions.transfer import TransferConnection
 from chat.server.settings import (
@@ -52,7 +53,9 @@ OpenSession = Callable[
     Session,
 ]
 # Make a transfer connection of an open session.
-OpenTransfer = Callable[[AcceptedConnection, Session], TransferConnection]
+OpenTransfer = Callable[[AcceptedConnection, Sender], TransferConnection]
+# Return who has this token, and a session at another server; None if nobody has.
+FindVisitor = Callable[[str], "Sender | None"]
 
 
 class Login:
@@ -74,6 +77,7 @@ class Login:
         open_session: OpenSession,
         open_transfer: OpenTransfer,
         begin_mailbox: Callable[[Account], object],
+        find_visitor: FindVisitor,
     ) -> None:
         self._admission = admission
         self._entrance = entrance
@@ -86,6 +90,7 @@ class Login:
         self._open_session = open_session
         self._open_transfer = open_transfer
         self._begin_mailbox = begin_mailbox
+        self._find_visitor = find_visitor
 
     def run(self, connection: AcceptedConnection) -> Session | TransferConnection | None:
         """Return the session, which is in the room already, or the transfer; None if the caller must close.
@@ -246,7 +251,8 @@ class Login:
     def _is_insider(self, request: LoginRequest) -> bool:
         """Return whether the login shows the token of an open session: for a transfer, or to replace that session."""
         header = request.header
-        session = self._directory.session(header.session or "")
+        token = header.session or ""
+        session = self._directory.session(token) or self._directory.session_elsewhere(token)
         return session is not None and (
             not header.name or name_key(header.name) == session.name.key
         )
@@ -266,13 +272,13 @@ class Login:
         self._share.wait()
 
     def _begin_transfer(self, connection: AcceptedConnection, token: str) -> TransferConnection:
-        session = self._directory.session(token)
+        sender: Sender | None = self._directory.session(token) or self._find_visitor(token)
         # A session whose leave is not committed yet is still there, but its connection has ended.
-        if session is None or session.send_queue.closed:
+        if sender is None or sender.member.send_queue.closed:
             raise LoginRejected(
                 Refusal.NO_SUCH_SESSION, "The session does not exist, or has ended."
             )
-        if len(session.transfers) >= MAX_TRANSFERS:
+        if len(sender.transfers) >= MAX_TRANSFERS:
             sentence = (
                 f"This session has {MAX_TRANSFERS} transfers already; try again when one has ended."
             )
@@ -282,7 +288,7 @@ class Login:
         if connection.refused is None:
             self._address_limits.forgive_connection(connection.host)
         connection.answer(MessageType.LOGIN)
-        return self._open_transfer(connection, session)
+        return self._open_transfer(connection, sender)
 
 
 def _read_login(connection: AcceptedConnection, descriptor: Descriptor) -> bytes:

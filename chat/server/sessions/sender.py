@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import cast
+from typing import Protocol, cast
 
 from chat.protocol.descriptor import Descriptor, MessageType
 from chat.protocol.headers import ClientHeader
@@ -20,6 +20,16 @@ from chat.server.sessions.endings import OpenTransfers
 from chat.server.sessions.identity import Identity
 from chat.server.sessions.intake import Intake, refusal_of
 from chat.server.settings import Settings
+
+
+class SendingMember(Member, Protocol):
+    """Describe the member as whom a ``Sender`` sends."""
+
+    @property
+    def uploader(self) -> bytes | None: ...
+
+    @property
+    def file_owner(self) -> str: ...
 
 
 class Sender(Identity):
@@ -61,9 +71,10 @@ class Sender(Identity):
         self._rates = SenderRates(settings.rate, settings.byte_rate, settings.max_text)
 
     @property
-    def _member(self) -> Member:
+    def member(self) -> SendingMember:
+        """The member whose messages these are."""
         # Sessions have the rest of what makes a member.
-        return cast(Member, self)
+        return cast(SendingMember, self)
 
     @property
     def token_digest(self) -> bytes | None:
@@ -77,10 +88,10 @@ class Sender(Identity):
     def remind(self) -> None:
         """Tell the user that a message of theirs still waits for its commit."""
         if self.token is not None:
-            self._service.remind(self._member)
+            self._service.remind(self.member)
 
     def _wait_with_reminders(self, wait: Wait | None) -> None:
-        while wait is not None and not wait(REMINDER) and not self._member.send_queue.closed:
+        while wait is not None and not wait(REMINDER) and not self.member.send_queue.closed:
             self.remind()
 
     def pay(self, descriptor: Descriptor) -> None:
@@ -97,13 +108,13 @@ class Sender(Identity):
     def publish_message(self, intake: Intake, frame: Descriptor, header: ClientHeader) -> Record:
         """Read the content of a message from ``intake``, and hand the message to the room. Raises FrameRefused."""
         # The room decides again when it applies the entry. This early answer spares the user an upload in vain.
-        rejection = self._service.judge(self._member, header.to, frame, header.room)
+        rejection = self._service.judge(self.member, header.to, frame, header.room)
         if rejection is not None:
             raise refusal_of(rejection, header.nonce)
-        run = intake.read_message(frame, header, self.file_owner)
+        run = intake.read_message(frame, header, self.member.file_owner)
         try:
             self._wait_with_reminders(self._waits.for_room)
-            return self._service.publish(self._member, run)
+            return self._service.publish(self.member, run)
         finally:
             if run.large is not None:
                 run.large.release()

@@ -296,7 +296,13 @@ class Session(Sender):
         self._answer_when_settled(self.publish_message(self._intake, descriptor, header))
 
     def _execute(self, command: Command, nonce: str | None) -> None:
-        """Execute a command of the user, and answer with its result. May wait for a thread or the database."""
+        """Execute a command of the user, and answer with its result. May wait for a thread or the database.
+
+        First the earlier frames are answered. Otherwise the answer would describe another point of the stream than the
+        one at which it comes: users would be missing in the names of a room whom the client has seen coming.
+        """
+        if self._answers and command.verb != Verb.PING.value:
+            self._answers.wait_until_empty()
         try:
             reply = self._commands.execute(self, command, nonce)
             answer = Answer(NoticeCode.DONE, reply.sentence, nonce, reply.facts, reply.found)

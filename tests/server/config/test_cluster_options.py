@@ -19,7 +19,7 @@ from tests.package_tree import ROOT
 from tests.tables import table
 
 ENGINE = "redis://127.0.0.1:6379/work"
-SECRET = "0123456789abcdef"
+SECRET = "0123456789abcdef" * 2
 
 
 @pytest.fixture(autouse=True)
@@ -159,7 +159,7 @@ def test_a_secret_that_can_be_guessed_is_refused(secret: Path) -> None:
     secret.write_text(f"{SECRET[1:]}\nmore than enough in the second line\n")
     [problem] = problems_of(f"--cluster={ENGINE}", f"--peer-secret-file={secret}")
     assert problem == (
-        f"--peer-secret-file={secret}: its first line is too short; expected at least 16 characters, "
+        f"--peer-secret-file={secret}: its first line is too short; expected at least 32 bytes, "
         "as from: openssl rand -hex 32"
     )
 

@@ -15,6 +15,8 @@ from chat.server import cli
 from chat.server.control.client import CLUSTER_STATUS, DRAIN
 from chat.server.control.control_server import ControlServer, Handler
 from chat.server.control.socket_file import listen_in, remove_from
+from chat.server.storage.data_directory import held
+from tests.server.cluster.engine_process import EngineProcess, needs_engine
 from tests.server.replication.test_cluster_report import STATUS
 from tests.server.server_in_test import TestServer
 
@@ -124,3 +126,64 @@ def test_help_fits_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
         out = capsys.readouterr().out
         assert "cluster status" in out
         assert max(map(len, out.splitlines())) <= 100
+
+
+# With a stopped server
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    """An engine without a log."""
+    engine = EngineProcess(tmp_path / "engine")
+    engine.start()
+    yield f"redis://127.0.0.1:{engine.port}"
+    engine.kill()
+
+
+@needs_engine
+def test_a_cluster_is_founded_once_and_left(types: Types, url: str, tmp_path: Path) -> None:
+    assert types("cluster", "leave", status=1)[1] == (
+        f"chat-server: {tmp_path} belongs to no cluster\n"
+    )
+    out, _ = types("cluster", "init", f"--cluster={url}")
+    assert out == f"{tmp_path} is the beginning of a cluster now; start the server with --cluster\n"
+    _, err = types("cluster", "init", f"--cluster={url}", status=1)
+    assert err == f"chat-server: {tmp_path} belongs to a cluster already\n"
+    out, _ = types("cluster", "leave")
+    assert "start the server without --cluster" in out
+    _, err = types("cluster", "init", f"--cluster={url}", status=1)
+    assert "the engine has a log with the prefix chat already" in err
+    assert types("cluster", "init", f"--cluster={url}/other")[0].startswith(str(tmp_path))
+
+
+@needs_engine
+def test_the_engine_may_stand_in_the_settings_file(types: Types, url: str, tmp_path: Path) -> None:
+    file = tmp_path / "server.toml"
+    _, err = types("cluster", "init", status=2)
+    assert err.startswith("chat-server: --cluster is missing: expected the engine's URL")
+    file.write_text(f'cluster = "{url}"\n')
+    assert "beginning of a cluster" in types("cluster", "init", f"--config={file}")[0]
+
+
+@pytest.mark.parametrize("command", ["init", "leave"])
+def test_a_running_server_keeps_its_data(command: str, types: Types, tmp_path: Path) -> None:
+    options = ["--cluster=redis://127.0.0.1:1"] if command == "init" else []
+    with held(tmp_path):
+        _, err = types("cluster", command, *options, status=1)
+    assert err.startswith("chat-server: another server")
+
+
+def test_an_engine_that_is_away(types: Types, tmp_path: Path) -> None:
+    _, err = types("cluster", "init", "--cluster=redis://127.0.0.1:1", status=1)
+    assert "Connection refused" in err
+
+
+def test_without_its_extra_a_cluster_cannot_be_founded(
+    types: Types, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.server.config.cluster_options.find_spec", lambda name: None)
+    _, err = types("cluster", "init", "--cluster=redis://127.0.0.1:1", status=2)
+    assert err == (
+        "chat-server: this command needs a package that is missing; "
+        "install it with: pip install '.[cluster]'\n"
+    )

@@ -82,10 +82,13 @@ def test_the_engine_is_away() -> None:
 
 
 def test_what_is_not_known_yet() -> None:
-    [last] = lines(servers=[{**HERE, "applied": None, "lease_ends_in": None}])[8:]
-    assert last.split()[3:6] == ["1200", "-", "over"]
+    [last] = lines(servers=[{**ELSEWHERE, "applied": None, "lease_ends_in": None}])[8:]
+    assert last.split() == ["b", "-", "-", "over", "-", "-", "-"]
     # A server may be ahead of the head that this one knows.
-    [last] = lines(servers=[{**HERE, "applied": 99999}])[8:]
+    [last] = lines(servers=[{**ELSEWHERE, "applied": 99999}])[8:]
+    assert last.split()[2] == "0"
+    # What the engine knows of this server is older than what this server knows.
+    [last] = lines(servers=[{**HERE, "applied": 1}])[8:]
     assert last.split()[4] == "0"
     assert lines(standing="asleep")[1] == "standing  asleep"
 
