@@ -162,6 +162,7 @@ class ServerParts:
             self.cluster.open_elsewhere if self.cluster is not None else no_other_servers,
         )
         if self.cluster is not None and self.history is not None:
+            self.service.about_node = self._about_node
             self.cluster.connect(self.service, self.operations, self.history, self._adapt)
             self.cluster.writer.flushes = (
                 self.mailboxes.marks.write,
@@ -198,6 +199,10 @@ class ServerParts:
 
     def _adapt(self) -> None:
         """Hand changed settings to the parts that keep copies of values: see ``Composition``."""
+
+    def _about_node(self) -> dict[str, object]:
+        assert self.cluster is not None
+        return {"node": self.cluster.node, "servers": self.cluster.other_addresses()}
 
     def _totals(self) -> Totals:
         service = self.service
