@@ -21,7 +21,7 @@ from chat.server.monitoring import snapshot
 from chat.server.net.certificates import make_certificates
 from chat.server.net.connection_slots import ConnectionSlots, connection_capacity
 from chat.server.net.handshakes import Handshakes
-from chat.server.operator_commands import ALONE, OperatorCommands, cluster_commands
+from chat.server.operator_commands import ALONE, cluster_commands
 from chat.server.parts import ServerParts
 from chat.server.process.memory import give_back_memory_after
 from chat.server.reload import Reload
@@ -122,7 +122,7 @@ class Composition(ServerParts):
                 settings, self.certificates, lambda: self.server.addresses, metrics_addresses
             ),
         )
-        commands = OperatorCommands(settings, self.directory, service, self.recording, self.watch)
+        commands = self.operator
         return ControlServer(
             listen_in(directory),
             {
@@ -189,7 +189,7 @@ class Composition(ServerParts):
 
     def _list_stages(self) -> Stages:
         certificates, handshakes, database = self.certificates, self.handshakes, self.database
-        cluster = self.cluster
+        cluster, purges = self.cluster, self.moderating.purges
         return Stages(
             prepare=(
                 *((certificates.load,) if certificates is not None else ()),
@@ -219,6 +219,7 @@ class Composition(ServerParts):
                     if database is not None
                     else ()
                 ),
+                *((purges.behind.run,) if cluster is not None and purges is not None else ()),
                 *((self.recording.remove_old,) if self.recording is not None else ()),
             ),
             housekeeping=(

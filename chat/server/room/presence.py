@@ -164,6 +164,7 @@ class UserPresence(ServerNotices):
         self._directory.on_change(member)
         if self.memberships is not None:
             self.memberships.changed_account(member)
+        self._private.came(member)  # the account may be new
         others = self.other_sessions(member)
         self._roster.update(member, others)
         if any(other.moderator != member.moderator for other in others):
