@@ -367,6 +367,20 @@ def test_changes_reach_the_disk_together_with_the_place_in_the_log(twins: Twins)
         assert stored(twins, server) == known(server)
 
 
+def test_a_ban_ends_what_devices_stand_for_on_all_servers(twins: Twins) -> None:
+    come(twins.adam, "bob", LAPTOP, password=FIRST).leave()
+    give(come(twins.berta, "alice", PHONE), "register", password=FIRST)
+    twins.adam.parts.account_parts.operations.set_moderator(parse_user_name("alice"), True)
+    alice = come(twins.berta, "alice", PHONE)
+
+    give(alice, "ban", target="bob")
+    give(alice, "unban", target="bob")
+
+    for server in twins.both:
+        assert len(known(server)[1]) == 1
+        assert refused(server, "bob", device=LAPTOP) == "password-needed"
+
+
 def test_a_server_that_begins_with_a_copy_comes_to_know_the_same(twins: Twins) -> None:
     laptop = come(twins.adam, "bob", LAPTOP, password=FIRST)
     give(come(twins.adam, "alice", LAPTOP), "register", password=FIRST)
