@@ -39,14 +39,6 @@ class Replicated(Protocol):
 
     def append(self, record: bytes) -> None: ...
 
-    def give_up(self) -> None:
-        """Let nobody wait any more: this server has left the log, and will not learn what becomes of its records."""
-        self._is_closed = True
-        for record in tuple(self._own):
-            if isinstance(record, Change) and not record.is_settled:
-                record.settle(Outcome(None, LogFull(_LEFT)))
-        self._has_room.set()
-
     def close(self, timeout: float) -> bool: ...
 
 
@@ -126,6 +118,14 @@ class SharedLog:
         if not self._has_room.is_set() and self._taken() < _FOR_RUNS * _CROWDED:
             self._has_room.set()
         self._on_applied()
+
+    def give_up(self) -> None:
+        """Let nobody wait any more: this server has left the log, and will not learn what becomes of its records."""
+        self._is_closed = True
+        for record in tuple(self._own):
+            if isinstance(record, Change) and not record.is_settled:
+                record.settle(Outcome(None, LogFull(_LEFT)))
+        self._has_room.set()
 
     def close(self, timeout: float) -> None:
         """Commit the appended records within ``timeout`` seconds, and take no more."""

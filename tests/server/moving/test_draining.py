@@ -151,7 +151,7 @@ def test_a_login_that_waits_is_refused_when_the_drain_begins(
     share = drained.chat_server.parts.share
     released = Event()
     waits = share.wait
-    share.wait = lambda: (released.wait(5), waits())  # type: ignore[method-assign, assignment, func-returns-value]
+    share.wait = lambda: (released.wait(5), waits())  # type: ignore[method-assign, assignment]
     late.send(LOGIN, {"to": "bob"})
     gevent.sleep(0.05)
     task = gevent.spawn(drained.draining.run)
