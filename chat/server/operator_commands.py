@@ -15,6 +15,7 @@ from chat.server.history.purging import read_purge
 from chat.server.log.log import Change, LogFull
 from chat.server.log.operations import Operations
 from chat.server.moderation.purges import Purges
+from chat.server.moving.draining import Draining
 from chat.server.room.announcement import BadAnnouncement, read_announcement
 from chat.server.room.service import ChatService
 from chat.server.sessions.session import Session
@@ -102,7 +103,14 @@ class _HasStatus(Protocol):
 
 
 def cluster_commands(
-    cluster: _HasStatus,
+    cluster: _HasStatus, draining: Draining, ask_to_stop: Callable[[], object]
 ) -> dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]:
     """Return the commands for a server of ``cluster``."""
-    return {**ALONE, CLUSTER_STATUS: lambda fields: cluster.status()}
+
+    def drain(fields: Mapping[str, Any]) -> dict[str, Any]:
+        plan = draining.plan()
+        log.info("the operator asks to drain the server")
+        ask_to_stop()
+        return plan._asdict()
+
+    return {CLUSTER_STATUS: lambda fields: cluster.status(), DRAIN: drain}

@@ -187,6 +187,7 @@ class ServerParts:
             "waiting": MemoryFact(mailboxes.waiting, mailboxes.restore_waiting),
             "purges": MemoryFact(behind.waiting, behind.restore),
         }
+        self.service.about_node = self._about_node
         cluster.connect(self.service, self.operations, history, self._adapt, memory)
         cluster.writer.flushes = (
             mailboxes.marks.write,
@@ -213,6 +214,10 @@ class ServerParts:
 
     def _adapt(self) -> None:
         """Hand changed settings to the parts that keep copies of values: see ``Composition``."""
+
+    def _about_node(self) -> dict[str, object]:
+        assert self.cluster is not None
+        return {"node": self.cluster.node, "servers": self.cluster.other_addresses()}
 
     def _totals(self) -> Totals:
         service = self.service
