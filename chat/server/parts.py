@@ -143,6 +143,7 @@ class ServerParts:
             directory=self.directory,
             bans=bans,
             accounts=self.accounts,
+            forget_devices=self.devices.forget_banned,
             database=self.database,
             history=self.history,
             offers=self.offers,

@@ -143,6 +143,9 @@ class ServersLog:
         self._engine.join(self)
         self._tell(Standing.FOLLOWING, "")
 
+    def check(self) -> None:
+        """Find that the lease lasts: nobody pauses this server."""
+
     def take(self, entry: LogEntry) -> None:
         """Apply an entry."""
         # As the reader does: a state that is written meanwhile must not be told to be further than it is.

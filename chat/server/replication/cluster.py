@@ -26,7 +26,7 @@ from chat.server.directory.directory import Directory
 from chat.server.entrance.entrance import Entering
 from chat.server.entrance.joining import Joining, read_joining
 from chat.server.history.history import HistoryStore
-from chat.server.log.log import Change, LogClock
+from chat.server.log.log import Change, LogClock, LogFull
 from chat.server.log.operations import Operations
 from chat.server.replication.faults import CannotFollow
 from chat.server.replication.leases import read_leases
@@ -197,12 +197,18 @@ class Cluster:
         self._watch = LeaseWatch(self.check_lease)
 
     def introduce(self, fingerprint: str) -> None:
-        """Tell the other servers about this one, and which settings count now. ``fingerprint`` is that of its key."""
+        """Tell the other servers about this one, and which settings count now. ``fingerprint`` is that of its key.
+
+        Raises CannotFollow.
+        """
         assert self.servers is not None
         assert self.shared_settings is not None
-        self.servers.tell(facts_of(self._configured, fingerprint, VERSION))
-        if encode(self._configured) != self.shared_settings.stored():
-            self.shared_settings.tell(self._configured)
+        try:
+            self.servers.tell(facts_of(self._configured, fingerprint, VERSION))
+            if encode(self._configured) != self.shared_settings.stored():
+                self.shared_settings.tell(self._configured)
+        except LogFull as problem:
+            raise CannotFollow(f"cannot follow the log: {self.reason or problem}") from None
         for run, other in self.servers.all().items():
             if run != self.log.incarnation and other.fingerprint != fingerprint:
                 log.warning(
@@ -312,7 +318,14 @@ class Cluster:
             self.ended.set()
         self._moved.set()
         for tell in self.on_standing:
-            tell(standing, reason)
+            try:
+                tell(standing, reason)
+            except Exception:
+                # The others, and the end of the log, must not depend on it.
+                log.exception("cannot tell a part of the server that its standing is %s", standing)
+        if self.has_failed:
+            # Behind the others, which have ended the connections: nobody gets these answers.
+            self.log.give_up()
 
     def _end_sessions(self, change: Change) -> None:
         """End what stands for the sessions of a server that has ended."""

@@ -163,6 +163,34 @@ def test_a_user_whose_session_has_ended_meanwhile_registers_nothing(twins: Twins
     assert is_registered(twins, "alice") == [False, False]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        {"command": "register", "password": FIRST},
+        {"command": "passwd", "password": FIRST, "new_password": SECOND},
+        {"command": "forget"},
+    ],
+)
+def test_a_user_whose_command_waits_for_the_log_is_told(
+    twins: Twins, monkeypatch: pytest.MonkeyPatch, command: dict[str, str]
+) -> None:
+    monkeypatch.setattr("chat.server.room.commands.REMINDER", 0.02)
+    fields = {"password": FIRST} if command["command"] != "register" else {}
+    user = come(twins.adam, "bob" if fields else "alice", LAPTOP, **fields)
+    if command["command"] == "forget":
+        command = {**command, "target": devices_of(user)[0]["name"]}
+    twins.engine.is_held = True
+    user.send(UTF8, {**command, "nonce": "n"})
+
+    user.expect_notice("waiting", nonce=None)
+    user.expect_notice("waiting", nonce=None)
+    twins.engine.release()
+
+    while (frame := user.read_frame()).header.get("nonce") != "n":
+        assert frame.header["notice"] == "waiting"
+    assert frame.header["notice"] == "done"
+
+
 def test_what_a_user_has_asked_for_counts_though_the_connection_breaks(twins: Twins) -> None:
     alice = come(twins.adam, "alice")
     twins.engine.is_held = True
@@ -365,6 +393,20 @@ def test_changes_reach_the_disk_together_with_the_place_in_the_log(twins: Twins)
 
     for server in twins.both:
         assert stored(twins, server) == known(server)
+
+
+def test_a_ban_ends_what_devices_stand_for_on_all_servers(twins: Twins) -> None:
+    come(twins.adam, "bob", LAPTOP, password=FIRST).leave()
+    give(come(twins.berta, "alice", PHONE), "register", password=FIRST)
+    twins.adam.parts.account_parts.operations.set_moderator(parse_user_name("alice"), True)
+    alice = come(twins.berta, "alice", PHONE)
+
+    give(alice, "ban", target="bob")
+    give(alice, "unban", target="bob")
+
+    for server in twins.both:
+        assert len(known(server)[1]) == 1
+        assert refused(server, "bob", device=LAPTOP) == "password-needed"
 
 
 def test_a_server_that_begins_with_a_copy_comes_to_know_the_same(twins: Twins) -> None:
