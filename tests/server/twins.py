@@ -131,10 +131,6 @@ class ServersLog:
         self._engine, self._apply, self._tell = engine, apply, tell
         self._is_closed = False
 
-    def check(self) -> bool:
-        """Return whether the lease is held: always."""
-        return True
-
     @property
     def head(self) -> int:
         return len(self._engine.entries)
