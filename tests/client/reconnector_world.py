@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import gevent
@@ -20,8 +21,9 @@ from chat.client.errors import (
 )
 from chat.client.program.catching_up import CatchingUp
 from chat.client.program.reconnect import Reconnector, Recover
-from chat.client.resuming.retrying import RetryPolicy
 from chat.client.resuming.wishes import CatchUpWishes
+from chat.client.servers.retrying import RetryPolicy
+from chat.net.address import Address
 from tests.client.fake_connection import NINE, Audience, FakeConnection, run_until_idle, spawn
 
 QUICK = RetryPolicy(first=0.001, longest=0.004, after_input=10.0)
@@ -99,7 +101,7 @@ class World:
         self.task = spawn(self.reconnector.run, self.first.as_connection)
         run_until_idle()
 
-    def _connect(self, username: str) -> Connection:
+    def _connect(self, username: str, among: Sequence[Address] = ()) -> Connection:
         self.names.append(username)
         outcome = self.outcomes.pop(0)
         if isinstance(outcome, ChatError):
