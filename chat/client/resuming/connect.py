@@ -99,7 +99,7 @@ def connect(
     chat: the client tries them in their order until one takes the user. An unknown server is trusted without a question
     if it has the key of another one. With ``reconnect``, the client goes to another server when the connection is lost,
     and when a server asks it to; it also takes those that a server tells it of, which must show the key of one that the
-    program has named. What ``state`` has belongs to the first address.
+    program has named. The file ``state`` belongs to the first address.
 
     ``password`` is the password of the name, or of the room. The client never sends a password where anybody on the
     way could read it. ``session`` is ``Connection.session`` of an older connection under the same name: the new

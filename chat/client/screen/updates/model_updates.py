@@ -79,6 +79,7 @@ class ModelUpdater:
         self._messages = MessageUpdater(model)
         self._rooms = RoomUpdater(model)
         self._lost_at: datetime | None = None
+        self._is_inside = False
         self._changed = ""  # why the client has gone to another server, a moment ago
         self._trouble = ""  # the last sentence shown about the connection
         self._attempt: Remark | None = None  # the last one about an attempt that the user made
@@ -171,7 +172,6 @@ class ModelUpdater:
 
     def _welcome(self, event: Welcome, now: datetime) -> None:
         model = self._model
-        was_inside = model.is_named and model.is_online
         if model.is_named and folded(event.username) != folded(model.username):
             # The private messages of another user have numbers of their own.
             for view in model.views:
@@ -185,7 +185,7 @@ class ModelUpdater:
         model.epoch = None if event.history is None else event.history.epoch
         model.can_search = event.search
         kept: tuple[str, ...] = ()
-        was_inside, model.is_changing = was_inside and self._lost_at is None, False
+        was_inside, self._is_inside, model.is_changing = self._is_inside, True, False
         if was_inside:
             reason, self._changed = self._changed, ""
             if reason:
@@ -209,7 +209,7 @@ class ModelUpdater:
         if event.elsewhere:
             self._changed, model.is_changing = event.reason, True
             return
-        self._changed, model.is_changing = "", False
+        self._is_inside, self._changed, model.is_changing = False, "", False
         model.tick(now)  # so that the countdown begins now
         model.is_online, model.retry_in, model.lag = False, event.retry_in, 0.0
         # Only the next connection tells again who is there, and whether it is encrypted.
