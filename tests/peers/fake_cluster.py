@@ -204,10 +204,14 @@ class FakeCluster:
     def say(self, session: _Session, nonce: str | None, content: bytes) -> None:
         """Commit a message, unless its session has been replaced meanwhile."""
         with self.lock:
-            if session.is_void:
-                return
+            if not session.is_void:
+                self.commit(session.name, nonce, content)
+
+    def commit(self, name: str, nonce: str | None, content: bytes) -> None:
+        """Commit a message of anybody."""
+        with self.lock:
             seq = len(self.log) + 1
-            header = {"from": session.name, "timestamp": moment(seq), "seq": seq, "nonce": nonce}
+            header = {"from": name, "timestamp": moment(seq), "seq": seq, "nonce": nonce}
             self.log.append({**header, "text": content})
             for each in self.sessions:
                 each.send(MessageType.UTF8, content, **header)

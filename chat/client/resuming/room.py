@@ -379,7 +379,7 @@ class ReconnectingRoom(LastSession, RoomHost):
         while connection is self._connection is not None and queue.waits and uptime() < deadline:
             queue.wait_progress(_TICK)
         self._closing.set()
-        self._changes.cancel()
+        self._changes.end()
         self._resumer.wake()
         if connection is not None:
             connection.close(timeout)

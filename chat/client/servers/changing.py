@@ -13,7 +13,10 @@ from chat.client.servers.server_list import ServerList
 from chat.net.address import Address
 from chat.protocol.notices import NoticeCode
 
-MOVES = frozenset({NoticeCode.MOVE.value, NoticeCode.SHUTTING_DOWN.value})
+# Notices about the server that the user is at.
+MOVES = frozenset(
+    code.value for code in (NoticeCode.MOVE, NoticeCode.SHUTTING_DOWN, NoticeCode.REPLACED)
+)
 
 # Logs in at one of these servers, as the user of the connection. Raises ChatError.
 LogInAmong = Callable[[Connection, Sequence[Address]], Connection]
@@ -27,18 +30,24 @@ class ServerChanges:
         self._servers = servers
         self._log_in = log_in
         self._move: Move | None = None
+        self._is_over = False
         self._goes = False  # whether the next try is at another server
 
     def take(self, notice: Notice, connection: Connection) -> bool:
-        """Take a notice of ``MOVES``: begin to move, unless a move is under way. Return whether it asks for that alone.
+        """Take a notice of ``MOVES``: begin to move, unless a move is under way. Return whether it says no more.
 
-        The user goes to one of the servers in the notice; if there are none, to any other one that is known.
+        The user goes to one of the servers in the notice; if there are none, to any other one that is known. While a
+        move is under way, the new session replaces the old one.
         """
+        if notice.code == NoticeCode.REPLACED.value:
+            return self._move is not None and self._move.is_under_way
         if self._servers is not None and (self._move is None or not self._move.is_under_way):
             among = notice.servers or self._servers.others
             if among:
                 log_in = self._log_in
                 self._move = Move(self._runtime, connection, lambda: log_in(connection, among))
+                if self._is_over:  # ended by another task since the notice was read
+                    self._move.cancel()
         return notice.code == NoticeCode.MOVE.value
 
     def outcome_of_move(self, lost: ConnectionLost | None) -> Connection | None:
@@ -54,6 +63,11 @@ class ServerChanges:
         move, self._move = self._move, None
         if move is not None:
             move.cancel()
+
+    def end(self) -> None:
+        """Begin no further move: the user leaves."""
+        self._is_over = True
+        self.cancel()
 
     def lost(self, seconds: float) -> None:
         """Note that the connection was lost after ``seconds``."""

@@ -100,9 +100,7 @@ def test_a_refusal_of_the_user_counts_everywhere(cluster: FakeCluster) -> None:
 
 
 @pytest.mark.parametrize("is_told", [False, True], ids=["named", "told"])
-def test_a_server_dies_and_the_user_is_soon_at_another(
-    cluster: FakeCluster, is_told: bool
-) -> None:
+def test_a_server_dies_and_the_user_is_soon_at_another(cluster: FakeCluster, is_told: bool) -> None:
     first, second = cluster.node("a"), cluster.node("b")
     first.servers = [second.address] if is_told else None
     addresses = [first.address] if is_told else [first.address, second.address]
