@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -101,9 +102,9 @@ class FakeConnection:
         self.lose("The session goes on at another server.")
 
     def wait_ended(self, timeout: float) -> bool:
-        with gevent.Timeout(timeout, exception=None):
-            while not self.has_ended:
-                gevent.sleep(0.001)
+        end = time.monotonic() + timeout
+        while not self.has_ended and time.monotonic() < end:
+            gevent.sleep(0.001)
         return self.has_ended
 
     def known_room(self, name: str | None) -> KnownRoom | None:

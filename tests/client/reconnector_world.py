@@ -23,6 +23,7 @@ from chat.client.program.catching_up import CatchingUp
 from chat.client.program.reconnect import Reconnector, Recover
 from chat.client.resuming.wishes import CatchUpWishes
 from chat.client.servers.retrying import RetryPolicy
+from chat.client.servers.server_list import ServerList
 from chat.net.address import Address
 from tests.client.fake_connection import NINE, Audience, FakeConnection, run_until_idle, spawn
 
@@ -63,6 +64,7 @@ class World:
         self.audience = Audience()
         self.outcomes: list[FakeConnection | ChatError | Silence] = []
         self.names: list[str] = []
+        self.among: list[Sequence[Address]] = []
         self.conversation = Conversation(
             self.audience,
             inbox=Inbox(Path("in"), 0),
@@ -85,6 +87,7 @@ class World:
         recover: Recover | None = None,
         catching_up: CatchingUp | None = None,
         marks: UserMarks | None = None,
+        servers: ServerList | None = None,
     ) -> None:
         self.outcomes = list(outcomes)
         self.reconnector = Reconnector(
@@ -97,12 +100,14 @@ class World:
             recover=recover,
             catching_up=catching_up,
             marks=marks,
+            servers=servers,
         )
         self.task = spawn(self.reconnector.run, self.first.as_connection)
         run_until_idle()
 
     def _connect(self, username: str, among: Sequence[Address] = ()) -> Connection:
         self.names.append(username)
+        self.among.append(among)
         outcome = self.outcomes.pop(0)
         if isinstance(outcome, ChatError):
             raise outcome

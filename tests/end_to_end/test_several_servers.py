@@ -44,7 +44,7 @@ def wait_for_node(bob: ClientProcess, node: str) -> None:
 
 
 class TestTwoRealServers:
-    """They share no state yet, but the key: what is the client's alone can be seen."""
+    """Two servers that share their key, and no state: enough for all that the client does by itself."""
 
     @pytest.fixture
     def servers(self, tmp_path: Path) -> Iterator[tuple[ServerProcess, ServerProcess]]:

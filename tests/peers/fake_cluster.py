@@ -175,7 +175,12 @@ class FakeCluster:
             self.sessions.append(session)
             peer.send(MessageType.LOGIN)
             head = len(self.log)
-            room = {"seq": head, "time": moment(head) if head else None, "oldest": 1, "lost": []}
+            room: dict[str, Any] = {
+                "seq": head,
+                "time": moment(head) if head else None,
+                "oldest": 1,
+                "lost": [],
+            }
             welcome = {
                 "users": [each.name for each in self.sessions],
                 "server": "fake/1",

@@ -252,10 +252,6 @@ class ReconnectingRoom(LastSession, RoomHost):
         self._pause = self._pauses.next() if pause is None else pause
         self._output.append(Disconnected(str(lost), self._pause, pause is not None))
 
-    def _next_pause(self) -> float:
-        self._pause = self._pauses.next()
-        return self._pause
-
     def _connect_again(self) -> None:
         if self._closing.wait(self._pause):
             return
@@ -265,7 +261,8 @@ class ReconnectingRoom(LastSession, RoomHost):
             if is_final(problem):
                 self._problem = problem
                 raise
-            self._output.append(Disconnected(str(problem), self._next_pause()))
+            self._pause = self._pauses.next()
+            self._output.append(Disconnected(str(problem), self._pause))
             return
         self._enter_unless_closed(connection)
 

@@ -41,7 +41,9 @@ class ServerChanges:
         """
         if notice.code == NoticeCode.REPLACED.value:
             return self._move is not None and self._move.is_under_way
-        if self._servers is not None and (self._move is None or not self._move.is_under_way):
+        if self._is_over or (self._move is not None and self._move.is_under_way):
+            return notice.code == NoticeCode.MOVE.value
+        if self._servers is not None:
             among = notice.servers or self._servers.others
             if among:
                 log_in = self._log_in

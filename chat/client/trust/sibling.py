@@ -47,10 +47,11 @@ class Sibling(Connector):
 
     @property
     def _stays_here(self) -> bool:
-        return all(address.is_local for address in (self.address, *self._addresses))
+        return all(address.is_local for address in (self.address, *self.named_addresses))
 
     @property
-    def _addresses(self) -> list[Address]:
+    def named_addresses(self) -> list[Address]:
+        """The addresses of the servers that the user has named."""
         return [connector.address for connector in self._named]
 
     def _decide(self, timeout: float) -> None:
@@ -60,7 +61,7 @@ class Sibling(Connector):
         elif self._stays_here:
             super()._decide(timeout)
         else:
-            first = self._addresses[0]
+            first = self.named_addresses[0]
             raise ConnectError(self._refusal(f"nothing proves yet who {first} is"))
 
     def _proof_of_named(self) -> TrustProof:
@@ -82,7 +83,7 @@ class Sibling(Connector):
         try:
             return super()._shake_hands(check, timeout, patience, cancel)
         except (UntrustedServer, Unverified):
-            shown = f"it does not show the key of {self._addresses[0]}"
+            shown = f"it does not show the key of {self.named_addresses[0]}"
             raise UntrustedServer(self._refusal(shown)) from None
 
     def _refusal(self, reason: str) -> str:

@@ -42,7 +42,6 @@ from chat.client.conversation.ui_events import (
     TransferChanged,
     TransferListing,
     UiEvent,
-    Unconfirmed,
     UserList,
 )
 from chat.client.frontends.json_lines import JsonFrontend, encode
@@ -311,12 +310,6 @@ def test_events(news: UiEvent, value: dict[str, Any]) -> None:
         ),
         (Lag(5.00012), {"type": "lag", "seconds": 5.0}),
         (Lag(0.0), {"type": "lag", "seconds": 0.0}),
-        (Unconfirmed(NINE), {"type": "unconfirmed", "since": TIMESTAMP}),
-        (Unconfirmed(None), {"type": "unconfirmed"}),
-        (
-            Disconnected("It broke.", 0.25, elsewhere=True),
-            {"type": "disconnected", "message": "It broke.", "retry_in": 0.25, "elsewhere": True},
-        ),
         (
             UserList(("bob", "eve"), True, 2, frozenset({"bob"}), frozenset({"bob"})),
             {

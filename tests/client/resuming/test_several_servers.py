@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -145,7 +146,7 @@ def test_moves_under_load_lose_no_line_and_nobody_sees_the_user_leave(
         for target in (nodes[1], nodes[2], nodes[0]):
             asked_at = time.monotonic()
             at.tell_all("move", servers=[target.address])
-            cluster.wait_for(lambda target=target: bob.is_at(target.name), f"at {target.name}")
+            cluster.wait_for(partial(bob.is_at, target.name), f"at {target.name}")
             assert bob.nodes[-1][1] - asked_at < SOON
             at = target
         talking.join()
