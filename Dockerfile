@@ -5,7 +5,7 @@
 
 FROM python:3-slim AS build
 COPY . /src
-RUN python3 -m venv /opt/chat && /opt/chat/bin/pip install --no-cache-dir '/src[metrics]'
+RUN python3 -m venv /opt/chat && /opt/chat/bin/pip install --no-cache-dir '/src[cluster,metrics]'
 
 FROM python:3-slim
 COPY --from=build /opt/chat /opt/chat
@@ -15,8 +15,8 @@ RUN install -d -m 0700 -o 65534 -g 65534 /data
 USER 65534:65534
 ENV PATH=/opt/chat/bin:$PATH PYTHONUNBUFFERED=1
 VOLUME /data
-# 8080 is the chat; 9100 has /metrics and /healthz, and is not for the public.
-EXPOSE 8080 9100
+# 8080 is the chat. Not for the public: 8090, for the other servers of a cluster; 9100, with /metrics and /healthz.
+EXPOSE 8080 8090 9100
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD \
     ["python3", "-c", "import http.client as h, sys; c = h.HTTPConnection('127.0.0.1', 9100, timeout=4); c.request('GET', '/healthz'); sys.exit(c.getresponse().status != 200)"]

@@ -14,7 +14,7 @@ PACKAGES = chat tests scripts $(wildcard benchmarks examples)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL = help
-.PHONY: help run stop install test check format cover docs bench clean
+.PHONY: help run stop cluster install test check format cover docs bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,11 @@ run: ## start a server unless one listens, open the client (USERNAME=bob, ADDRES
 
 stop: ## stop the server that `make run` started
 	@$(or $(wildcard $(PYTHON)),python3) -m scripts.stop
+
+cluster: export CHAT_PORT = $(PORT)
+cluster: ## start two servers that share one chat, and Redis; Ctrl-C ends them (PORT=8081)
+	@scripts/environment test
+	@$(PYTHON) -m scripts.cluster
 
 install: ## make bin/chat-server and bin/chat-client ready for use
 	@scripts/environment run

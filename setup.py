@@ -33,6 +33,7 @@ TEST = [
     *CODE,
     *METRICS,
     *PICTURES,
+    "check-jsonschema>=0.30",  # has the schema of compose files
     # An exact series: another release may know more characters. It makes chat/protocol/confusables.json.
     "confusable-homoglyphs~=3.3.0",
     "coverage[toml]>=7.2",

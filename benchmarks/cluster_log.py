@@ -32,8 +32,8 @@ from docopt import docopt
 from benchmarks.plan import BenchmarkError
 from benchmarks.processes import CHECKOUT, ProcessTree, free_port, python_environment, running
 from chat.config.command_line import report
+from chat.net.engine_url import parse_engine_url
 from chat.server.cluster.engine_line import Redialing
-from chat.server.cluster.engine_url import parse_engine_url
 from chat.server.cluster.library import LIBRARY
 from chat.server.cluster.redis_connection import Dialer
 

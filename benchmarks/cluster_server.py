@@ -15,8 +15,8 @@ import gevent
 from gevent.fileobject import FileObjectThread
 
 from benchmarks.cluster_log import EPOCH
+from chat.net.engine_url import parse_engine_url
 from chat.process.fairness import yield_to_loop
-from chat.server.cluster.engine_url import parse_engine_url
 from chat.server.cluster.log_entry import LogEntry
 from chat.server.cluster.replicated_log import ReplicatedLog
 from chat.server.cluster.standing import Standing

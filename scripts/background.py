@@ -56,8 +56,8 @@ def ensure_listening(
     # Of two that start at once, one waits and finds the other's server.
     with _locked(directory / "lock"):
         for address in candidates:
-            stem = re.sub(r"[^0-9A-Za-z.]+", "-", str(address)).strip("-.")
-            pid_file, log_file = directory / f"{stem}.pid", directory / f"{stem}.log"
+            pid_file = _pid_file(address, directory)
+            log_file = pid_file.with_suffix(".log")
             if _is_ours(pid_file) and listens(address):
                 return Found(address, False, passed)
             occupant = occupant_of(address)
@@ -69,6 +69,11 @@ def ensure_listening(
             passed.append((address, occupant))
     address, occupant = passed[0]
     raise AddressesInUse(f"{address} is in use: {occupant.value}.")
+
+
+def is_running(address: Address, directory: Path) -> bool:
+    """Return whether the server that was started on ``address`` with ``directory`` still runs."""
+    return _is_ours(_pid_file(address, directory))
 
 
 def first_free(candidates: Sequence[Address]) -> Address | None:
@@ -86,13 +91,14 @@ def listens(address: Address) -> bool:
 
 
 def stop_all(directory: Path) -> list[str]:
-    """Stop the servers that were started with ``directory``, and return their addresses.
+    """Stop the servers that were started with ``directory``, the last one first, and return their addresses.
 
     Raises BackgroundServerError for a server that does not end.
     """
     stopped = []
     with _locked(directory / "lock"):
-        for pid_file in sorted(directory.glob("*.pid")):
+        pid_files = directory.glob("*.pid")
+        for pid_file in sorted(pid_files, key=lambda file: file.stat().st_mtime_ns, reverse=True):
             with pid_file.open("r") as pid:
                 if _is_running(pid):
                     number, _, address = pid.read().partition(" ")
@@ -100,6 +106,11 @@ def stop_all(directory: Path) -> list[str]:
                     stopped.append(address)
             pid_file.unlink()
     return stopped
+
+
+def _pid_file(address: Address, directory: Path) -> Path:
+    stem = re.sub(r"[^0-9A-Za-z.]+", "-", str(address)).strip("-.")
+    return directory / f"{stem}.pid"
 
 
 def _start(command: list[str], pid_file: Path, log_file: Path, address: Address) -> None:

@@ -44,6 +44,11 @@ class RandomLateLog(LateLog):
                 gevent.sleep(0.001)
 
 
-if __name__ == "__main__":
+def commit_late() -> None:
+    """Let the server of this process, which has not started yet, have such a log."""
     setattr(program, "Composition", partial(Composition, make_log=RandomLateLog))  # noqa: B010
+
+
+if __name__ == "__main__":
+    commit_late()
     sys.exit(server())

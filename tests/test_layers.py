@@ -44,6 +44,7 @@ LEAVES = {
     "chat.net",
     "chat.net.address",
     "chat.net.dead_peer",
+    "chat.net.engine_url",
     "chat.net.fingerprint",
     "chat.net.tls_core",
     "chat.process",

@@ -25,7 +25,7 @@ FOLDERS = {
 }
 
 CODE = re.compile(r"`([^`\n]+)`")
-PATH = re.compile(r"(?<![\w./~:{-])[\w.-]+(?:/[\w.-]+)*/?(?![\w/*{])")
+PATH = re.compile(r"(?<![\w./~:{-])[\w.@-]+(?:/[\w.@-]+)*/?(?![\w/*{@])")
 MODULE = re.compile(r"(?:-m |`)((?:benchmarks|scripts|tests)(?:\.[a-z_]+)+)")
 NAMED_IN = re.compile(r"`([\w/]+\.py)` \(`(\w+)`")
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]+))?\)")

@@ -78,7 +78,9 @@ def _words(option: Option, value: object, path: Path) -> str:
             return str(value)
         case ((Kind.TEXT | Kind.SIZE | Kind.RATE), str()):
             return value
-        case ((Kind.NAMES | Kind.NETWORKS), list()) if all(isinstance(each, str) for each in value):
+        case ((Kind.NAMES | Kind.NETWORKS | Kind.ADDRESSES), list()) if all(
+            isinstance(each, str) for each in value
+        ):
             return ",".join(value)
         case Kind.ADDRESSES, str():
             return value

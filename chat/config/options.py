@@ -39,6 +39,7 @@ class Kind(Enum):
     ENTRIES = "a table with a text for each key"
     ADDRESSES = 'an address in quotes, or a list such as ["a.example.org", "b.example.org"]'
     NETWORKS = 'a list of networks such as ["10.0.0.0/8"]'
+    ADDRESSES = 'a list of addresses such as ["chat.example.org:8080"]'
 
 
 class Option(NamedTuple):

@@ -6,7 +6,8 @@ Usage:
   chat-server history (--help | export | import | stats | check | backup | restore | purge) ...
   chat-server bans (--help | add | remove | list) ...
   chat-server rooms (--help | add | remove | list | set) ...
-  chat-server (status | say) ...
+  chat-server cluster (--help | status | init | leave) ...
+  chat-server (status | say | drain) ...
   chat-server (-h | --help)
   chat-server --version
 
@@ -68,6 +69,23 @@ History (messages are kept in the data directory, readable by the operator):
   --search=<mode>              on: users can search; the index takes two or three times the space
                                of the messages; off: no search, no index (default: on)
 
+Several servers for one chat (docs/cluster.md says how; needs the extra "cluster"):
+  --cluster=<url>              engine that has the log of all servers: redis:// or rediss:// (TLS)
+                               with [USER@]HOST[:PORT][/PREFIX], or redis+sentinel:// with
+                               [USER@]HOST[:PORT][,HOST...]/SERVICE[/PREFIX]; then
+                               ?password-file=FILE&replicas=N and other options; needs history
+                               and a secret for the servers (below)
+  --node=<name>                name of this server in the cluster (default: the first label of the
+                               host name)
+  --public-address=<addresses>
+                               where clients of the other servers can reach this one, separated by
+                               commas
+  --peer-listen=<address>      address for connections of the other servers (default: :8090)
+  --peer-address=<address>     how the other servers reach this one (default: the address above,
+                               with the host name if it has no host)
+  --peer-secret-file=<file>    the first line of this file is a secret that all servers of the
+                               cluster share
+
 Sizes (K, M and G are powers of 1024):
   --max-text=<size>            largest text (default: 64K)
   --max-file=<size>            largest file, image or voice note (default: 1G)
@@ -105,7 +123,8 @@ with the files that they name, such as the welcome text and the certificate. The
 needs a restart. A mistake in any of them changes nothing.
 
 Running server: "chat-server status" shows the server, and "chat-server say" announces a text to
-everyone in the room. Their --help says more.
+everyone in the room. "chat-server cluster status" shows how a server stands to its cluster, and
+"chat-server drain" moves its users to the other servers and stops it. Their --help says more.
 
 Exit status: 0: success; 1: the server could not start, or failed; 2: an option is unusable.
 """
@@ -138,6 +157,8 @@ PROGRAM = "chat-server"
 # The modules of the commands; each has the usage text of its command, and a function ``main``.
 COMMANDS = {
     "bans": "chat.server.moderation.cli",
+    "cluster": "chat.server.replication.cli",
+    "drain": "chat.server.replication.cli",
     "history": "chat.server.history.cli",
     "rooms": "chat.server.membership.cli",
     "say": "chat.server.control.cli",

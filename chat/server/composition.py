@@ -4,68 +4,33 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chat.net.address import Address
-from chat.protocol.commands import Verb
-from chat.server.accounts.account_changes import AccountChanges
-from chat.server.accounts.accounts import Accounts
-from chat.server.accounts.commands import AccountCommands
-from chat.server.accounts.device_commands import DeviceCommands
-from chat.server.accounts.devices import Devices
-from chat.server.accounts.password_guard import PasswordGuard
-from chat.server.accounts.passwords import Passwords
-from chat.server.attachments.offers import OfferStore
-from chat.server.attachments.parts import Parts
-from chat.server.attachments.spool import Spool
 from chat.server.control.client import APPLY_CHANGES, PURGE
 from chat.server.control.control_server import ControlServer
 from chat.server.control.socket_file import listen_in
-from chat.server.delivery.send_queue import BacklogLimits
-from chat.server.directory.directory import Directory
-from chat.server.directory.presence_log import PresenceLog
 from chat.server.limits.address_limits import AddressLimits
 from chat.server.limits.limits import ConnectionsPerAddress
 from chat.server.listener import Listener
-from chat.server.log.log import Log, MemoryLog, Timestamps
-from chat.server.mailboxes.account_mailboxes import AccountMailboxes
-from chat.server.mailboxes.commands import MailboxCommands
-from chat.server.message_path import MessagePath
-from chat.server.moderation.bans import BanList
-from chat.server.moderation.moderation import Moderation
-from chat.server.moderation.removal import Removal
+from chat.server.log.log import Log, MemoryLog
 from chat.server.monitoring import snapshot
-from chat.server.monitoring.recent_rates import RecentRates, Totals
 from chat.server.net.certificates import make_certificates
 from chat.server.net.connection_slots import ConnectionSlots, connection_capacity
 from chat.server.net.handshakes import Handshakes
-from chat.server.operator_commands import OperatorCommands
-from chat.server.process.counters import Counters
-from chat.server.process.log_folding import FoldingLog
-from chat.server.process.loop_share import LoopShare
+from chat.server.operator_commands import ALONE, OperatorCommands, cluster_commands
+from chat.server.parts import ServerParts
 from chat.server.process.memory import give_back_memory_after
 from chat.server.reload import Reload
-from chat.server.room.commands import Commands, answer_ping
-from chat.server.room.fetching import Fetching
-from chat.server.room.listing_files import FilesCommand
-from chat.server.room.recall import Recall
-from chat.server.room.searching import SearchCommand
-from chat.server.room_parts import RoomParts
 from chat.server.server import ChatServer, Stages
+from chat.server.session_parts import SessionParts
 from chat.server.sessions.accept import Acceptor
-from chat.server.sessions.admission import Admission
 from chat.server.sessions.connection_handler import ConnectionHandler
 from chat.server.sessions.dead_peers import DeadPeerSweep
-from chat.server.sessions.login import Login
-from chat.server.sessions.login_rejected import RefusedLogins
 from chat.server.sessions.session import Session
-from chat.server.sessions.transfer import TransferConnection
 from chat.server.settings import DRAIN_TIMEOUT, Settings
-from chat.server.storage.database import Database, DatabaseThread
-from chat.server.storage.database_watch import DatabaseWatch
 
 if TYPE_CHECKING:
     # Imported at run time only if metrics are served: the status server needs a package that is an extra.
@@ -75,77 +40,18 @@ if TYPE_CHECKING:
 log = logging.getLogger("chat.server")
 
 
-class Composition:
+class Composition(ServerParts):
     """A server with ``settings``, and its parts.
 
     The parts are attributes only for tests. The program uses ``server`` and ``make_status_server``. No part gets a
-    Composition. ``make_log`` is called with the function that makes timestamps; not for a durable server.
+    Composition. ``make_log`` is that of ServerParts.
     """
 
     def __init__(
         self, settings: Settings, make_log: Callable[[Callable[[], str]], Log] = MemoryLog
     ) -> None:
-        # A copy, since a reload changes it.
-        self.settings = settings = replace(settings)
-        self.folding_log = FoldingLog()
-        self.counters = Counters()
-        self.share = LoopShare()
-        # Messages, and their way to the users.
-        self.spool = Spool(settings.spool_directory, settings.max_spool, troubles=self.folding_log)
-        self.offers = OfferStore(self.spool)
-        self.backlogs = BacklogLimits(settings.max_backlog, settings.max_backlog_total)
-        self.directory: Directory[Session] = Directory()
-        self._timestamps, bans = Timestamps(), BanList()
-        # What is stored: accounts, messages, and what belongs to accounts.
-        kept_in = settings.data_directory
-        self.database = DatabaseThread(Database(kept_in)) if kept_in is not None else None
-        self.accounts = Accounts(self.database)
-        self.path = path = MessagePath(
-            settings,
-            make_log,
-            self._timestamps,
-            charge=self.share.charge,
-            on_epoch=self._announce_epoch,
-            troubles=self.folding_log,
-        )
-        self.log, self.history, self.broadcast = path.log, path.history, path.broadcast
-        self.mailboxes = AccountMailboxes(
-            self.accounts, self.database, self.history, settings.max_waiting
-        )
-        self.rooms = rooms = RoomParts(
-            path,
-            settings,
-            directory=self.directory,
-            offers=self.offers,
-            spool=self.spool,
-            mutes=bans,
-            accounts=self.accounts,
-            database=self.database,
-            mailboxes=self.mailboxes,
-            timestamp=self._timestamps,
-        )
-        self.service, self.recording = rooms.service, rooms.recording
-        self.kept, self.files = rooms.kept, rooms.files
-        self.rates = RecentRates(self._totals)
-        # Accounts and sanctions.
-        self.devices = Devices(self.accounts, self.database)
-        self.passwords = Passwords()
-        self.password_guard = PasswordGuard(self.passwords, settings.exempt)
-        self.moderation = Moderation(
-            self.service,
-            self.directory,
-            bans,
-            settings,
-            self.database,
-            self.accounts.is_moderators,
-        )
-        self.watch = DatabaseWatch(
-            self.mailboxes.look,
-            AccountChanges(self.accounts, self.directory, self.service, settings).look,
-            self.moderation.look,
-            self.rooms.maker.look,
-        )
-        self.commands = self._make_commands()
+        super().__init__(settings, make_log)
+        settings = self.settings
         # Connections, and what limits them.
         self.addresses = ConnectionsPerAddress(settings.max_per_address, settings.exempt)
         self.address_limits = AddressLimits(settings)
@@ -155,9 +61,11 @@ class Composition:
             Handshakes(self.certificates, self.share) if self.certificates is not None else None
         )
         self.acceptor = self._make_acceptor()
+        sessions = self._make_sessions()
+        self.visitors = sessions.visitors
         self.handler = ConnectionHandler(
             acceptor=self.acceptor,
-            login=self._make_login(),
+            login=sessions.login,
             connection_slots=self.connection_slots,
             share=self.share,
             folding_log=self.folding_log,
@@ -179,6 +87,11 @@ class Composition:
         )
         self.reload = Reload(settings, self.certificates, self._list_copies())
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether users can talk here: a server of a cluster has to follow the log."""
+        return self.cluster is None or self.cluster.is_following
+
     def make_status_server(self, address: Address, is_healthy: Callable[[], bool]) -> StatusServer:
         """Make the server for monitoring on ``address``. Raises OSError if it cannot listen there."""
         from chat.server.monitoring.status import StatusServer
@@ -196,7 +109,9 @@ class Composition:
         """Make the server for the operator's commands in the data directory. Raises OSError."""
         service, settings = self.service, self.settings
         status = snapshot.LiveStatus(
-            lambda: snapshot.people(self.directory, self.connection_slots, settings),
+            lambda: snapshot.people(
+                self.directory, self.connection_slots, settings, self.visitors.count
+            ),
             lambda: snapshot.rooms(service.rooms, settings),
             lambda: snapshot.traffic(self.rates, lambda: sum(service.said.values())),
             lambda: snapshot.space(settings, self.backlogs, self.spool),
@@ -214,48 +129,26 @@ class Composition:
                 "say": commands.announce,
                 PURGE: commands.purge,
                 APPLY_CHANGES: commands.apply_changes,
+                **(cluster_commands(self.cluster) if self.cluster is not None else ALONE),
             },
         )
 
     def make_metrics(self) -> Metrics:
         """Make the reader of this server's metrics."""
-        from chat.server.monitoring import metrics
+        from chat.server.monitoring import cluster_metrics, metrics
 
+        cluster = self.cluster
         return metrics.Metrics(
-            lambda: metrics.people(self.directory, self.connection_slots, self.counters),
+            lambda: metrics.people(
+                self.directory, self.connection_slots, self.counters, self.visitors.count
+            ),
             lambda: metrics.messages(self.service, self.broadcast),
             lambda: metrics.limited(self.settings, self.backlogs, self.spool, self.offers),
             lambda: metrics.kept(self.history, self.files),
             lambda: metrics.indexed(self.path.search),
             lambda: metrics.guards(self.passwords, self.accounts, self.moderation),
+            *((lambda: cluster_metrics.cluster(cluster.status()),) if cluster is not None else ()),
         )
-
-    def _make_commands(self) -> Commands:
-        commands = Commands()
-        commands.add_plain(Verb.PING, answer_ping)
-        rooms = self.service.rooms
-        recent = self.kept.recent if self.kept is not None else None
-        offer_of = recent.offer_of if recent is not None else lambda number: None
-        directory, opaque_id = self.directory, self.mailboxes.opaque_id
-        Recall(self.history, rooms, directory, offer_of, opaque_id).serve(commands)
-        FilesCommand(self.history, rooms, self.files, directory, opaque_id).serve(commands)
-        SearchCommand(self.path.search, rooms, directory, offer_of, opaque_id).serve(commands)
-        MailboxCommands(self.mailboxes, self.accounts, self.directory, self.service).serve(commands)
-        self.moderation.serve(commands)
-        self.rooms.serve(commands)
-        Removal(self.service, self.history, recent, self.offers).serve(commands)
-        AccountCommands(
-            self.directory,
-            self.settings,
-            self.database,
-            self.accounts,
-            self.devices,
-            self.passwords,
-            self.password_guard,
-            self.mailboxes.open,
-        ).serve(commands)
-        DeviceCommands(self.directory, self.accounts, self.devices).serve(commands)
-        return commands
 
     def _make_acceptor(self) -> Acceptor:
         return Acceptor(
@@ -268,63 +161,48 @@ class Composition:
             handshakes=self.handshakes,
         )
 
-    def _make_login(self) -> Login:
-        open_session = partial(
-            Session,
-            service=self.service,
+    def _make_sessions(self) -> SessionParts:
+        return SessionParts(
+            self.settings,
+            self.path,
+            entrance=self.entrance,
             directory=self.directory,
+            service=self.service,
             commands=self.commands,
-            settings=self.settings,
-            spool=self.spool,
-            backlogs=self.backlogs,
-            share=self.share,
-            presence=PresenceLog(
-                self.address_limits, self.folding_log, self.counters, self.devices.seen
-            ),
-            waits=self.path.waits,
-        )
-        open_transfer = partial(
-            TransferConnection,
-            service=self.service,
-            fetching=Fetching(self.offers, self.service.rooms, self.history, self.files),
-            files=self.files,
-            parts=Parts(self.files) if self.files is not None else None,
-            timestamp=self._timestamps,
-            settings=self.settings,
-            spool=self.spool,
-            backlogs=self.backlogs,
-        )
-        return Login(
-            admission=Admission(
-                settings=self.settings,
-                directory=self.directory,
-                accounts=self.accounts,
-                devices=self.devices,
-                moderation=self.moderation,
-                passwords=self.passwords,
-                password_guard=self.password_guard,
-            ),
+            accounts=self.accounts,
             devices=self.devices,
-            directory=self.directory,
+            passwords=self.passwords,
+            password_guard=self.password_guard,
+            rehash=self.account_parts.operations.rehash,
+            begin_mailbox=self.mailboxes.open,
             address_limits=self.address_limits,
             share=self.share,
-            refused_logins=RefusedLogins(self.folding_log, self.counters),
-            open_session=open_session,
-            open_transfer=open_transfer,
-            begin_mailbox=self.mailboxes.open,
+            folding_log=self.folding_log,
+            counters=self.counters,
+            offers=self.offers,
+            spool=self.spool,
+            backlogs=self.backlogs,
+            timestamp=self._clock,
         )
 
     def _list_stages(self) -> Stages:
         certificates, handshakes, database = self.certificates, self.handshakes, self.database
+        cluster = self.cluster
         return Stages(
             prepare=(
                 *((certificates.load,) if certificates is not None else ()),
+                *((cluster.load_numbers,) if cluster is not None else ()),
                 self.accounts.start,
                 self.moderation.start,
                 *((self.recording.start,) if self.recording is not None else ()),
                 self.mailboxes.start,
                 self.rooms.maker.start,
                 self.broadcast.start,
+                *(
+                    (self._load_sessions, cluster.follow, self._introduce)
+                    if cluster is not None
+                    else ()
+                ),
             ),
             background=(
                 DeadPeerSweep(self.directory, self.connection_slots).run,
@@ -358,6 +236,7 @@ class Composition:
             close=(
                 self.rooms.crowds.stop,
                 self.broadcast.stop,
+                *((cluster.stop,) if cluster is not None else ()),
                 self.path.stop,
                 self.offers.clear,
                 *((partial(self.files.stop, DRAIN_TIMEOUT),) if self.files is not None else ()),
@@ -370,11 +249,14 @@ class Composition:
             ),
         )
 
-    def _totals(self) -> Totals:
-        service = self.service
-        return Totals(
-            sum(service.said.values()), sum(service.received.values()), self.broadcast.given
-        )
+    def _introduce(self) -> None:
+        assert self.cluster is not None
+        certificates = self.certificates
+        self.cluster.introduce(str(certificates.fingerprint) if certificates is not None else "")
+
+    def _load_sessions(self) -> None:
+        assert self.cluster is not None
+        self.cluster.load_sessions(self.accounts)
 
     def _list_copies(self) -> Sequence[Callable[[], object]]:
         """Return the functions that hand changed settings to the parts that keep copies of values."""
@@ -386,13 +268,15 @@ class Composition:
             lambda: self.backlogs.adapt(settings.max_backlog, settings.max_backlog_total),
             lambda: self.spool.adapt(settings.max_spool),
             lambda: self.files.adapt(settings.keep_files) if self.files is not None else None,
-            lambda: list(map(Session.adapt, self.directory)),
+            lambda: list(map(Session.adapt, self.directory.here)),
+            self.visitors.adapt,
         )
 
-    def _announce_epoch(self, epoch: str) -> None:
-        if self.recording is not None:
-            self.recording.announce_epoch(epoch)
+    def _adapt(self) -> None:
+        for adapt in self._list_copies():
+            adapt()
 
     def _end_transfers(self) -> None:
-        for session in self.directory:
+        for session in self.directory.here:
             session.transfers.end_all()
+        self.visitors.end_transfers()

@@ -6,6 +6,7 @@ Usually users hear a message at once, and the disk follows. In a durable server 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 from chat.server.delivery.broadcast import Broadcast
 from chat.server.delivery.held_broadcast import HeldBroadcast
@@ -24,15 +25,32 @@ from chat.server.settings import DRAIN_TIMEOUT, Settings
 Timestamp = Callable[[], str]
 
 
+class SharedParts(Protocol):
+    """List what comes from the cluster."""
+
+    @property
+    def log(self) -> Log: ...
+
+    @property
+    def sequences(self) -> Sequences: ...
+
+    def on_disk_fault(self, reason: str) -> object: ...
+
+    def wait_for_room(self, timeout: float) -> bool: ...
+
+
 class MessagePath:
     """The parts on the way of a message.
 
     ``make_log`` makes the log of a server that is not durable. ``charge`` and ``on_epoch`` are those of Broadcast and
     HistoryStore. ``history`` and ``files`` are None if no messages are kept, ``search`` also if none can be found.
     ``troubles`` gets the failures of the disk under the files. ``in_turn`` is that of HeldBroadcast, and None if
-    nothing is held back.
+    nothing is held back. ``shared`` has the log of a server in a cluster; None: the server runs alone.
     """
 
+    log: Log
+    broadcast: Broadcast
+    sequences: Sequences
     in_turn: InTurn | None = None
     waits = NO_WAITS
 
@@ -45,6 +63,7 @@ class MessagePath:
         charge: Callable[[float], object],
         on_epoch: Callable[[str], object],
         troubles: FoldingLog,
+        shared: SharedParts | None = None,
     ) -> None:
         directory = settings.data_directory if settings.history else None
         self.history: HistoryStore | None = None
@@ -54,14 +73,28 @@ class MessagePath:
             limit, durable = settings.keep_files, settings.durable
             self.files = KeptFiles(directory, limit, durable=durable, troubles=troubles)
         indexer = Indexer(directory) if directory is not None and settings.search else None
-        if settings.durable:
+        if shared is not None:
+            assert directory is not None, "a server of a cluster has history"
+            self.history = history = HistoryStore(
+                directory, None, indexer, on_fault=shared.on_disk_fault
+            )
+            self.broadcast, self.sequences, self.log = (
+                Broadcast(charge),
+                shared.sequences,
+                shared.log,
+            )
+            wait_for_engine = shared.wait_for_room
+            self.waits = DiskWaits(
+                lambda timeout: history.wait_for_room(timeout) and wait_for_engine(timeout)
+            )
+        elif settings.durable:
             if directory is None:
                 raise ValueError("a durable server needs history")
             held, numbers = HeldBroadcast(charge), RevocableSequences()
             self.history = HistoryStore(directory, held, indexer, on_epoch=on_epoch)
-            self.broadcast: Broadcast = held
-            self.sequences: Sequences = numbers
-            self.log: Log = DurableLog(timestamp, self.history, held, numbers)
+            self.broadcast = held
+            self.sequences = numbers
+            self.log = DurableLog(timestamp, self.history, held, numbers)
             self.in_turn = held.in_turn
             self.waits = DiskWaits(self.history.wait_for_room, held.wait_for_turn)
         else:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from chat.protocol.notices import NoticeCode
+from chat.server.control.client import CLUSTER_STATUS, DRAIN
 from chat.server.control.messages import CommandFailed
 from chat.server.directory.directory import Directory
 from chat.server.history.faults import HistoryFault
@@ -66,3 +67,23 @@ class OperatorCommands:
             raise CommandFailed(f"{problem}.") from None
         log.info("the operator purged %d messages", count)
         return {"messages": count}
+
+
+def _refuse_alone(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Refuse a command for a server of a cluster, since this server has no other beside it. Raises CommandFailed."""
+    raise CommandFailed("This server runs alone: it was started without --cluster.")
+
+
+# Commands for a server of a cluster, as a server without one answers them.
+ALONE = dict.fromkeys((CLUSTER_STATUS, DRAIN), _refuse_alone)
+
+
+class _HasStatus(Protocol):
+    def status(self) -> dict[str, Any]: ...
+
+
+def cluster_commands(
+    cluster: _HasStatus,
+) -> dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]:
+    """Return the commands for a server of ``cluster``."""
+    return {**ALONE, CLUSTER_STATUS: lambda fields: cluster.status()}

@@ -16,6 +16,7 @@ log = logging.getLogger("chat.server")
 _FIXED = (
     *("address", "data_directory", "spool_directory", "metrics_address"),
     *("durable", "search", "default_room"),
+    *("cluster", "node", "public_addresses", "peer_listen", "peer_address", "peer_secret_file"),
 )
 _NAMES = {option.field: option.name for option in OPTIONS}
 

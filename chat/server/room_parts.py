@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from chat.server.accounts.accounts import Accounts
 from chat.server.attachments.offers import OfferStore
 from chat.server.attachments.spool import Spool
 from chat.server.directory.directory import ConnectedUsers
+from chat.server.log.log import LogClock
+from chat.server.log.operations import Operations
 from chat.server.mailboxes.account_mailboxes import AccountMailboxes
 from chat.server.membership.crowds import RoomCrowds
 from chat.server.membership.membership import RoomMembership
@@ -39,7 +39,8 @@ class RoomParts:
         accounts: Accounts,
         database: DatabaseThread | None,
         mailboxes: AccountMailboxes,
-        timestamp: Callable[[], str],
+        timestamp: LogClock,
+        operations: Operations,
     ) -> None:
         history = path.history
         self.kept: KeptMessages | None = None
@@ -62,6 +63,7 @@ class RoomParts:
             mutes=mutes,
             mailboxes=mailboxes,
             timestamp=timestamp,
+            operations=operations,
             kept=self.kept,
             sequences=path.sequences,
             default_room=settings.default_room,
@@ -76,7 +78,9 @@ class RoomParts:
         )
         self.service.memberships = self.membership
         known = lambda: accounts.known  # noqa: E731
-        self.maker = RoomMaker(self.service, self.membership, self.store, history, known, settings)
+        self.maker = RoomMaker(
+            self.service, self.membership, self.store, history, known, settings, timestamp.seconds
+        )
         self._commands = (
             RoomCommands(self.service, self.membership, self.maker),
             OwnerCommands(

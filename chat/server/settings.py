@@ -6,10 +6,13 @@ from dataclasses import dataclass, field, fields
 from enum import Enum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from chat.net.address import DEFAULT_ADDRESS, Address, parse_address
 from chat.protocol.names import UserName
+
+if TYPE_CHECKING:
+    from chat.net.engine_url import EngineUrl
 
 Network = IPv4Network | IPv6Network
 
@@ -28,6 +31,7 @@ MAX_IN_MEMORY = 64 * K  # a larger content goes to a file
 BILLED_BYTES = 2 * M
 # Seconds for sending queued bytes when a connection or the server ends.
 DRAIN_TIMEOUT = 10.0
+PEER_PORT = 8090  # where servers of a cluster listen for each other
 
 
 class Rate(NamedTuple):
@@ -94,6 +98,10 @@ class Settings:
       ``max_rooms`` how many there may be. In a room with more than ``announce_up_to`` users, those who join and leave
       are not announced one by one.
     - ``proxies``: connections from there begin with a PROXY protocol header, which the server believes.
+    - ``cluster``: the engine that has the log of all servers; None for a server alone. Such a server has the name
+      ``node``, needs ``history`` and ``data_directory``, and tells clients of the other servers ``public_addresses``.
+      Servers reach each other at ``peer_address``, with the secret in the first line of ``peer_secret_file``; they
+      listen on ``peer_listen``. With port 0 there, the port of ``peer_address`` is 0 too, and stands for the same port.
     """
 
     address: Address = field(default_factory=lambda: parse_address(DEFAULT_ADDRESS))
@@ -137,6 +145,12 @@ class Settings:
     create_rooms: CreateRooms = CreateRooms.ANYONE
     max_rooms: int = 1000
     announce_up_to: int = 1000
+    cluster: EngineUrl | None = None
+    node: str = ""
+    public_addresses: tuple[Address, ...] = ()
+    peer_listen: Address = field(default_factory=lambda: Address("", PEER_PORT))
+    peer_address: Address | None = None
+    peer_secret_file: Path | None = None
 
     def take_over(self, other: Settings) -> None:
         """Replace all values by those of ``other``.

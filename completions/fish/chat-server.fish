@@ -12,11 +12,11 @@ function __chat_server --argument-names command place
             continue
         end
         switch $token
-            case --address --data-directory --spool-directory --tls --tls-cert --tls-key --password-file --max-users --max-sessions --max-per-address --max-connects --max-logins --exempt --proxy --login-timeout --motd --default-room --create-rooms --max-rooms --announce-up-to --history --keep --keep-size --keep-files --replay --search --max-text --max-file --max-spool --max-backlog --max-backlog-total --rate --byte-rate --metrics-address --log-level --config --completion --for --reason --format --room --since --time-zone --before --user --number --kind --topic --owner
+            case --address --data-directory --spool-directory --tls --tls-cert --tls-key --password-file --max-users --max-sessions --max-per-address --max-connects --max-logins --exempt --proxy --login-timeout --motd --default-room --create-rooms --max-rooms --announce-up-to --history --keep --keep-size --keep-files --replay --search --cluster --node --public-address --peer-listen --peer-address --peer-secret-file --max-text --max-file --max-spool --max-backlog --max-backlog-total --rate --byte-rate --metrics-address --log-level --config --completion --for --reason --format --room --since --time-zone --before --user --number --kind --topic --owner
                 set takes yes
             case '-*'
             case '*'
-                if test $count = 0; and contains -- "$found $token" ' bans' ' bans add' ' bans list' ' bans remove' ' history' ' history backup' ' history check' ' history export' ' history import' ' history purge' ' history restore' ' history stats' ' rooms' ' rooms add' ' rooms list' ' rooms remove' ' rooms set' ' say' ' status' ' users' ' users add' ' users list' ' users moderator' ' users passwd' ' users remove'
+                if test $count = 0; and contains -- "$found $token" ' bans' ' bans add' ' bans list' ' bans remove' ' cluster' ' cluster init' ' cluster leave' ' cluster status' ' drain' ' history' ' history backup' ' history check' ' history export' ' history import' ' history purge' ' history restore' ' history stats' ' rooms' ' rooms add' ' rooms list' ' rooms remove' ' rooms set' ' say' ' status' ' users' ' users add' ' users list' ' users moderator' ' users passwd' ' users remove'
                     set found "$found $token"
                 else
                     set count (math $count + 1)
@@ -28,7 +28,7 @@ function __chat_server --argument-names command place
     end
 end
 complete -c chat-server -f
-complete -c chat-server -n '__chat_server \'\' 0' -a 'bans history rooms say status users'
+complete -c chat-server -n '__chat_server \'\' 0' -a 'bans cluster drain history rooms say status users'
 complete -c chat-server -n '__chat_server \'\'' -l address -x -d 'HOST or HOST:PORT, [IPv6]:PORT, PORT on 127.0.0.1, :PORT for all interfaces, or unix:PATH'
 complete -c chat-server -n '__chat_server \'\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'directory of the accounts, the bans and the server\'s own certificate'
 complete -c chat-server -n '__chat_server \'\'' -l spool-directory -x -a '(__fish_complete_directories)' -d 'directory of large contents, kept for a limited time, in files without a name'
@@ -58,6 +58,12 @@ complete -c chat-server -n '__chat_server \'\'' -l keep-size -x -d 'how much'
 complete -c chat-server -n '__chat_server \'\'' -l keep-files -x -d 'how much of files, images and voice notes over 64K'
 complete -c chat-server -n '__chat_server \'\'' -l replay -x -d 'last messages for users whose client cannot ask for them, at most 200'
 complete -c chat-server -n '__chat_server \'\'' -l search -x -a 'on off' -d 'on'
+complete -c chat-server -n '__chat_server \'\'' -l cluster -x -d 'engine that has the log of all servers'
+complete -c chat-server -n '__chat_server \'\'' -l node -x -d 'name of this server in the cluster'
+complete -c chat-server -n '__chat_server \'\'' -l public-address -x -d 'where clients of the other servers can reach this one, separated by commas'
+complete -c chat-server -n '__chat_server \'\'' -l peer-listen -x -d 'address for connections of the other servers'
+complete -c chat-server -n '__chat_server \'\'' -l peer-address -x -d 'how the other servers reach this one'
+complete -c chat-server -n '__chat_server \'\'' -l peer-secret-file -r -F -d 'the first line of this file is a secret that all servers of the cluster share'
 complete -c chat-server -n '__chat_server \'\'' -l max-text -x -d 'largest text'
 complete -c chat-server -n '__chat_server \'\'' -l max-file -x -d 'largest file, image or voice note'
 complete -c chat-server -n '__chat_server \'\'' -l max-spool -x -d 'total space in the spool directory'
@@ -90,6 +96,23 @@ complete -c chat-server -n '__chat_server \' bans remove\'' -l name -d 'TARGET i
 complete -c chat-server -n '__chat_server \' bans remove\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
 complete -c chat-server -n '__chat_server \' bans remove\'' -l config -r -F -d 'settings file of the server, for its data-directory'
 complete -c chat-server -n '__chat_server \' bans remove\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' cluster\' 0' -a 'init leave status'
+complete -c chat-server -n '__chat_server \' cluster\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' cluster init\'' -l cluster -x -d 'the engine, as for the server'
+complete -c chat-server -n '__chat_server \' cluster init\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
+complete -c chat-server -n '__chat_server \' cluster init\'' -l config -r -F -d 'settings file of the server, for its data-directory'
+complete -c chat-server -n '__chat_server \' cluster init\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' cluster leave\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
+complete -c chat-server -n '__chat_server \' cluster leave\'' -l config -r -F -d 'settings file of the server, for its data-directory'
+complete -c chat-server -n '__chat_server \' cluster leave\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' cluster status\'' -l json -d 'print a JSON object, for programs'
+complete -c chat-server -n '__chat_server \' cluster status\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
+complete -c chat-server -n '__chat_server \' cluster status\'' -l config -r -F -d 'settings file of the server, for its data-directory'
+complete -c chat-server -n '__chat_server \' cluster status\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' drain\'' -l wait -d 'return only when the server has stopped'
+complete -c chat-server -n '__chat_server \' drain\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
+complete -c chat-server -n '__chat_server \' drain\'' -l config -r -F -d 'settings file of the server, for its data-directory'
+complete -c chat-server -n '__chat_server \' drain\'' -s h -l help -d 'show this help'
 complete -c chat-server -n '__chat_server \' history\' 0' -a 'backup check export import purge restore stats'
 complete -c chat-server -n '__chat_server \' history\'' -s h -l help -d 'show this help'
 complete -c chat-server -n '__chat_server \' history backup\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+from collections.abc import Callable
 from enum import Enum
 from typing import NamedTuple
 
@@ -41,8 +42,14 @@ class Cut(NamedTuple):
 class _Pump:
     """Carry bytes from one socket to the other; stop them at an exact byte when asked."""
 
-    def __init__(self, source: gevent.socket.socket, sink: gevent.socket.socket) -> None:
+    def __init__(
+        self,
+        source: gevent.socket.socket,
+        sink: gevent.socket.socket,
+        change: Callable[[bytes], bytes] | None = None,
+    ) -> None:
         self.source, self.sink = source, sink
+        self._change = change
         self.stopped = Event()  # the byte has been reached
         self.open = Event()
         self.open.set()
@@ -70,7 +77,7 @@ class _Pump:
     def run(self) -> None:
         """Carry until the source has ended. Raises OSError if either end is gone."""
         while data := self.source.recv(_CHUNK):
-            self._carry(data)
+            self._carry(self._change(data) if self._change is not None else data)
         self.sink.shutdown(socket.SHUT_WR)
 
     def _carry(self, data: bytes) -> None:
@@ -88,11 +95,16 @@ class _Pump:
 
 
 class Link:
-    """One connection through a proxy."""
+    """One connection through a proxy. ``change`` is applied to what comes from ``far``."""
 
-    def __init__(self, near: gevent.socket.socket, far: gevent.socket.socket) -> None:
+    def __init__(
+        self,
+        near: gevent.socket.socket,
+        far: gevent.socket.socket,
+        change: Callable[[bytes], bytes] | None = None,
+    ) -> None:
         self._near, self._far = near, far
-        self._up, self._down = _Pump(near, far), _Pump(far, near)
+        self._up, self._down = _Pump(near, far), _Pump(far, near, change)
         self.is_being_cut = False
 
     def run(self) -> None:
@@ -113,10 +125,11 @@ class Link:
         gevent.spawn(self._cut, cut)
         return True
 
-    def hold(self) -> None:
-        """Hold all bytes, in both directions, until ``release``."""
-        self._up.stop()
-        self._down.stop()
+    def hold(self, *, up: bool = True, down: bool = True) -> None:
+        """Hold all bytes, in both directions or in one, until ``release``."""
+        for pump, chosen in ((self._up, up), (self._down, down)):
+            if chosen:
+                pump.stop()
 
     def release(self) -> None:
         """Carry what is held, and what follows."""
@@ -172,12 +185,18 @@ class Link:
 
 
 class Proxy:
-    """Stands before the server at ``target``, on a port of its own, for one client."""
+    """Stands before the server at ``target``, on a port of its own.
 
-    def __init__(self, target: tuple[str, int]) -> None:
+    ``change_answer``, if given, is applied to each piece of bytes that comes from the server.
+    """
+
+    def __init__(
+        self, target: tuple[str, int], change_answer: Callable[[bytes], bytes] | None = None
+    ) -> None:
         self.target = target
+        self._change_answer = change_answer
         self.links: list[Link] = []
-        self._is_holding = False
+        self._held = (False, False)  # up, down
         self._listener = gevent.socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen(64)
@@ -194,15 +213,15 @@ class Proxy:
         """Whether no link is being cut."""
         return not any(link.is_being_cut for link in self.links)
 
-    def hold(self) -> None:
-        """Hold all bytes of all links, also of those that come, until ``release``."""
-        self._is_holding = True
+    def hold(self, *, up: bool = True, down: bool = True) -> None:
+        """Hold all bytes in these directions, also of links that come, until ``release``."""
+        self._held = (up, down)
         for link in self.links:
-            link.hold()
+            link.hold(up=up, down=down)
 
     def release(self) -> None:
         """Carry what is held, and what follows."""
-        self._is_holding = False
+        self._held = (False, False)
         for link in self.links:
             link.release()
 
@@ -225,9 +244,9 @@ class Proxy:
             return
         for sock in (near, far):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        link = Link(near, far)
-        if self._is_holding:
-            link.hold()
+        link = Link(near, far, self._change_answer)
+        up, down = self._held
+        link.hold(up=up, down=down)
         self.links.append(link)
         try:
             link.run()

@@ -24,7 +24,7 @@ DOCKERFILE = ROOT / "Dockerfile"
 # Which have no default, or one that depends on where it runs.
 EXAMPLES = {
     *("data-directory", "tls-cert", "tls-key", "password-file", "proxy", "motd"),
-    "metrics-address",
+    *("metrics-address", "cluster", "node", "public-address", "peer-address", "peer-secret-file"),
 }
 
 
@@ -146,7 +146,7 @@ def test_its_options_are_the_programs() -> None:
     assert given["--address"] == ":8080"
     assert given["--metrics-address"] == ":9100"
     assert dict(instructions())["VOLUME"] == given["--data-directory"] == "/data"
-    assert dict(instructions())["EXPOSE"].split() == ["8080", "9100"]
+    assert dict(instructions())["EXPOSE"].split() == ["8080", "8090", "9100"]
 
 
 def test_nothing_gets_into_it_but_what_is_installed() -> None:

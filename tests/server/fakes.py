@@ -127,6 +127,9 @@ class FakeMember:
     ) -> None:
         self.serial = 0
         self.token: str | None = None
+        self.token_digest: bytes | None = None
+        self.is_elsewhere = False
+        self.home, self.number = "", 0
         self.host: str | None = "192.0.2.1"
         self.label = "192.0.2.1:4711"
         self.is_private = True
@@ -170,6 +173,12 @@ class FakeMember:
 
     def eject(self, reason: LeaveReason, notice: NoticeCode, sentence: str) -> None:
         raise NotImplementedError("only real sessions are ejected")
+
+    def supersede(self, *, quietly: bool = False) -> None:
+        raise NotImplementedError("only real sessions are superseded")
+
+    def depart(self, reason: LeaveReason, *, quietly: bool = False) -> None:
+        raise NotImplementedError("only real sessions depart by themselves")
 
     @property
     def frames(self) -> list[Frame]:

@@ -7,26 +7,39 @@ from collections.abc import Callable
 
 import gevent
 
-from chat.server.log.log import Entry, LogClosed, LogFull, Record
+from chat.server.log.log import Change, Entry, LogClosed, LogFull, Record
 
 
 class LateLog:
-    """Commits when the test says so. ``is_full`` makes it refuse records."""
+    """Commits when the test says so. ``is_full`` makes it refuse records.
+
+    Changes are applied at once, unless it ``holds_changes``.
+    """
 
     def __init__(self, timestamp: Callable[[], str]) -> None:
         self.is_full = False
-        self.waiting: list[Record] = []
+        self.holds_changes = False
+        self.waiting: list[Record | Change] = []
         self._timestamp = timestamp
         self._apply: Callable[[Entry], None] = lambda entry: None
         self._number = 0
         self._is_closed = False
 
+    @property
+    def waiting_bytes(self) -> int:
+        """The bytes of the runs that are not committed."""
+        return sum(record.run.size for record in self.waiting if isinstance(record, Record))
+
     def follow(self, apply: Callable[[Entry], None]) -> None:
         self._apply = apply
 
-    def append(self, record: Record) -> None:
+    def append(self, record: Record | Change) -> None:
         if self._is_closed:
             raise LogClosed
+        if isinstance(record, Change) and not self.holds_changes:
+            self._number += 1
+            self._apply(Entry(self._number, self._timestamp(), (record,)))
+            return
         if self.is_full:
             raise LogFull("The server is overloaded; try again in a moment.")
         self.waiting.append(record)

@@ -64,6 +64,7 @@ class TestServer:
     def session(self, name: str) -> Session:
         """The server's side of who is here under that name."""
         session = self.parts.directory.find(name)
+        assert isinstance(session, Session)
         return session
 
     def here(self) -> list[str]:

@@ -39,7 +39,7 @@ def test_each_limit_is_the_one_of_the_settings(tmp_path: Path) -> None:
 def test_room_delivery_offers_and_spool_belong_together(tmp_path: Path) -> None:
     parts = Composition(Settings(spool_directory=tmp_path, max_spool=400))
     alice = FakeMember("alice", inline=0)
-    alice.serial = parts.directory.enter(alice)  # type: ignore[arg-type]
+    alice.serial = parts.directory.enter(alice)
     parts.service.join(alice)
     for _ in range(5):  # more than the space holds: the offers make room in the spool
         content = parts.spool.reserve("alice", 100, lambda: None)

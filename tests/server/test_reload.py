@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from chat.net.address import parse_address
+from chat.net.engine_url import parse_engine_url
 from chat.protocol.descriptor import MessageType
 from chat.server.limits.limits import SenderRates
 from chat.server.settings import Rate, TlsMode
@@ -142,3 +143,24 @@ def test_connections_without_tls_can_be_refused_from_now_on(safe_chat_server: Te
     assert refusal_of(safe_chat_server, "bob") == "encryption-needed"
     alice.say("still here")
     alice.expect_text("still here", "alice")
+
+
+def test_a_server_cannot_change_its_cluster_while_it_runs(
+    chat_server: TestServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    changes = {
+        "cluster": parse_engine_url("redis://127.0.0.1"),
+        "node": "left",
+        "public_addresses": (parse_address(":1"),),
+        "peer_listen": parse_address(":2"),
+        "peer_address": parse_address(":3"),
+        "peer_secret_file": Path("/secret"),
+    }
+
+    reload(chat_server, **changes)
+
+    assert caplog.messages[-1] == (
+        "needs a restart: cluster, node, public-address, peer-listen, peer-address, peer-secret-file"
+    )
+    settings = chat_server.parts.settings
+    assert not [name for name, value in changes.items() if getattr(settings, name) == value]

@@ -1,7 +1,9 @@
 """Apply what the operator changes about accounts to users who are connected.
 
-An account that is removed, and a moderator's right that is given or taken, take effect within a second. A new password
-does not concern users who have shown the old one: it counts at the next login, also of a remembered device.
+An account that is removed, and a moderator's right that is given or taken, take effect within a second: the server
+looks at the file that the command line has changed. In a cluster the change is an operation, and its effects are part
+of it. A new password does not concern users who have shown the old one: it counts at the next login, also of a
+remembered device.
 """
 
 from __future__ import annotations
@@ -47,6 +49,13 @@ class AccountChanges:
             now = self._accounts.look()
             if self._directory.is_here(member) and _differs(member, now):
                 self._apply(member, now.find(member.name.key))
+
+    def take_effect(self, key: str) -> None:
+        """Let a change of the account of one user take effect, by the ``key`` of the name. Does not wait."""
+        register = self._accounts.known
+        for member in self._directory.sessions_of(key):
+            if self._directory.is_here(member) and _differs(member, register):
+                self._apply(member, register.find(key))
 
     def _apply(self, member: Member, account: Account | None) -> None:
         if account is not None and account.id == member.account_id:

@@ -5,17 +5,26 @@ The command line and the server call the same functions. Each function is one tr
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from gevent.lock import BoundedSemaphore
 
 from chat.protocol.names import UserName, looks_of
+from chat.server.accounts.account_problems import (
+    AccountChanged,
+    AccountExists,
+    AccountProblem,
+    NoSuchAccount,
+)
 from chat.server.accounts.device_records import Device, delete_devices_of, select_devices
+from chat.server.accounts.device_table import DeviceTable
 from chat.server.storage.database import (
     Database,
     DatabaseFault,
@@ -26,14 +35,6 @@ from chat.server.storage.database import (
 )
 
 log = logging.getLogger("chat.server")
-
-
-class AccountExists(Exception):
-    """The name is already registered, or looks like a registered name; the text is a sentence for the user."""
-
-
-class NoSuchAccount(Exception):
-    """The name is not registered; the text is a sentence for the operator."""
 
 
 class Account(NamedTuple):
@@ -50,6 +51,11 @@ class Account(NamedTuple):
     created: int = 0
     id: bytes = b""
 
+    @property
+    def proof(self) -> bytes:
+        """The digest of ``password``: stands for the hash where others may read."""
+        return hashlib.sha256(self.password.encode()).digest()
+
     def __repr__(self) -> str:
         """Leave out the hash, which must not appear in a log."""
         return f"<Account {self.name!r}>"
@@ -59,6 +65,7 @@ class AccountTable:
     """All accounts as they were at one moment, and their devices.
 
     ``before`` is the table that this one replaces. The looks of a name are slow to compute, so they are taken over.
+    Only a server in a cluster changes a table.
     """
 
     def __init__(
@@ -72,13 +79,8 @@ class AccountTable:
         self._owners: dict[str, str] = {}  # a look -> the key of the account that has it
         known = before._looks if before is not None else {}
         for account in self:
-            looks = known.get(account.name) or looks_of(account.name)
-            self._looks[account.name] = looks
-            self._owners.update(dict.fromkeys(looks, account.key))
-        self._devices: dict[bytes, tuple[Device, ...]] = {}
-        for device in devices:
-            id = device.account_id
-            self._devices[id] = (*self._devices.get(id, ()), device)
+            self._note_looks(account, known)
+        self.devices = DeviceTable(devices)
 
     def __len__(self) -> int:
         return len(self._accounts)
@@ -92,7 +94,7 @@ class AccountTable:
 
     def devices_of(self, account_id: bytes) -> tuple[Device, ...]:
         """Return the devices that are remembered for an account."""
-        return self._devices.get(account_id, ())
+        return self.devices.of(account_id)
 
     def lookalike(self, name: UserName) -> Account | None:
         """Return another account that a reader could take ``name`` for (UTS #39), or None."""
@@ -105,6 +107,22 @@ class AccountTable:
                 return self._accounts[owner]
         return None
 
+    def put(self, account: Account) -> None:
+        """Add ``account``, or replace the account with its key."""
+        self._accounts[account.key] = account
+        self._note_looks(account, self._looks)
+
+    def without(self, account: Account) -> AccountTable:
+        """Return a table that lacks ``account``, but not its devices."""
+        # In the order in which they are read: accounts from before this rule may share a look.
+        rest = sorted((each for each in self if each is not account), key=lambda each: each.key)
+        return AccountTable(rest, self, self.devices)
+
+    def _note_looks(self, account: Account, known: Mapping[str, frozenset[str]]) -> None:
+        looks = known.get(account.name) or looks_of(account.name)
+        self._looks[account.name] = looks
+        self._owners.update(dict.fromkeys(looks, account.key))
+
 
 def read_accounts(database: Database) -> list[Account]:
     """Return all accounts, sorted by key. Raises DatabaseFault, as all functions of this module do."""
@@ -116,17 +134,28 @@ def add_account(
     database: Database, name: UserName, password: str, *, is_moderator: bool = False
 ) -> Account:
     """Register ``name``; ``password`` is a hash. Raises AccountExists."""
-    id = secrets.token_bytes(16)
+    id = new_id()
     account = Account(name.display, name.key, password, is_moderator, int(time.time()), id)
+    store_account(database, account)
+    return account
+
+
+def new_id() -> bytes:
+    """Return the id of a new account."""
+    return secrets.token_bytes(16)
+
+
+def store_account(database: Database, account: Account, *, is_free: bool = False) -> None:
+    """Add a new account; ``is_free``: the caller knows that its name is free. Raises AccountExists."""
     with database.writing() as connection:
-        # Inside the transaction: the command line may register a name that looks like this one at the same time.
-        require_free(name, AccountTable(_select(connection)))
+        if not is_free:
+            # Inside the transaction: the command line may register a name that looks like this one at the same time.
+            require_free(UserName(account.name, account.key), AccountTable(_select(connection)))
         connection.execute(
-            "INSERT INTO users (name, key, password, moderator, created, id)"
+            "INSERT OR REPLACE INTO users (name, key, password, moderator, created, id)"
             " VALUES (?, ?, ?, ?, ?, ?)",
             account,
         )
-    return account
 
 
 def require_free(name: UserName, register: AccountTable) -> None:
@@ -154,22 +183,20 @@ def set_password(database: Database, name: UserName, password: str) -> None:
 
 def change_password(
     database: Database, name: UserName, password: str, *, instead_of: str, device: bytes | None
-) -> bool:
-    """Change the password, and forget all devices but ``device``; return whether that was done.
+) -> None:
+    """Change the password, and forget all devices but ``device``. Both passwords are hashes.
 
-    Both passwords are hashes. Nothing is changed if the stored one is not ``instead_of`` any more.
+    Raises AccountChanged if the stored one is not ``instead_of`` any more.
     """
     with database.writing() as connection:
-        is_changed = _replace_hash(connection, name, password, instead_of)
-        if is_changed:
-            delete_devices_of(connection, name.key, besides=device)
-        return is_changed
+        _replace_hash(connection, name, password, instead_of)
+        delete_devices_of(connection, name.key, besides=device)
 
 
-def replace_hash(database: Database, name: UserName, hash: str, *, instead_of: str) -> bool:
-    """Store another hash of the same password, if the stored one still is ``instead_of``; return whether it was."""
+def replace_hash(database: Database, name: UserName, hash: str, *, instead_of: str) -> None:
+    """Store another hash of the same password. Raises AccountChanged if the stored one is not ``instead_of``."""
     with database.writing() as connection:
-        return _replace_hash(connection, name, hash, instead_of)
+        _replace_hash(connection, name, hash, instead_of)
 
 
 def set_moderator(database: Database, name: UserName, is_moderator: bool) -> None:
@@ -202,18 +229,22 @@ def _change(
 
 def _replace_hash(
     connection: sqlite3.Connection, name: UserName, hash: str, instead_of: str
-) -> bool:
+) -> None:
     changed = connection.execute(
         "UPDATE users SET password = ? WHERE key = ? AND password = ?", (hash, name.key, instead_of)
     )
-    return changed.rowcount > 0
+    if not changed.rowcount:
+        raise AccountChanged
 
 
 class Accounts:
-    """The server's copy of all accounts, read again after any process changed the file.
+    """The server's copy of all accounts.
 
-    ``thread`` is None for a server without a data directory. ``secret`` is the key of the ids by which users know each
-    other's accounts; empty while there is no file.
+    A single server reads them again after any process changed the file: a change is on the disk before it takes effect.
+    In a cluster the log is the truth, so a change takes effect at once, and the file follows. ``thread`` is None for a
+    server without a data directory. ``secret`` is the key of the ids by which users know each other's accounts; empty
+    while there is no file. All servers of a cluster have the same one, since a new server begins with a copy of the
+    file.
     """
 
     def __init__(self, thread: DatabaseThread | None) -> None:
@@ -230,8 +261,9 @@ class Accounts:
 
         Raises DatabaseFault: a server that started without its accounts would give their names to anyone.
         """
-        if self._thread is not None and self._thread.database.stamp() is not None:
-            self._thread.run(self._read)
+        thread = self._thread
+        if thread is not None and (thread.is_behind or thread.database.stamp() is not None):
+            thread.run(self._read)
 
     @property
     def known(self) -> AccountTable:
@@ -243,7 +275,7 @@ class Accounts:
 
         If the file can't be read any more, return the accounts as they were read last.
         """
-        if self._thread is None:
+        if self._thread is None or self._thread.is_behind:
             return self._register
         try:
             # Each login asks here, so the common case costs one look at the size and time of the file.
@@ -262,16 +294,73 @@ class Accounts:
         account = self.look().find(key)
         return account is not None and account.is_moderator
 
-    def replace_hash(self, name: UserName, hash: str, *, instead_of: str) -> bool:
-        """Store ``hash`` as the password of ``name``, if it still is ``instead_of``; return whether it was.
+    @property
+    def are_kept(self) -> bool:
+        """Whether this server has a file for accounts."""
+        return self._thread is not None
 
-        Waits for the disk. Raises DatabaseFault.
+    # Changes that the log has committed. Each waits for the disk, and raises DatabaseFault, but not in a cluster.
+
+    def require(self, name: UserName, proof: bytes | None = None) -> Account:
+        """Return the account of ``name``. Raises NoSuchAccount, or AccountChanged if it has not the ``proof``."""
+        account = self.look().find(name.key)
+        if account is None:
+            raise NoSuchAccount(f"{name.display} is not registered.")
+        if proof is not None and account.proof != proof:
+            raise AccountChanged
+        return account
+
+    def add(self, account: Account) -> None:
+        """Register a name. Raises AccountExists."""
+        require_free(UserName(account.name, account.key), self.look())
+        # A cluster has one table of names, and that is in memory.
+        is_free = self._thread is not None and self._thread.is_behind
+        self._write(partial(store_account, account=account, is_free=is_free), put=account)
+
+    def remove(self, account: Account) -> None:
+        """Remove an account."""
+        name = UserName(account.name, account.key)
+        self._write(partial(remove_account, name=name), drop=account)
+
+    def replace_password(self, account: Account, hash: str, device: bytes | None) -> Account:
+        """Let ``hash`` be the password, and forget all devices but ``device``; return the account as it is now.
+
+        Raises AccountChanged.
         """
+        work = partial(change_password, password=hash, instead_of=account.password, device=device)
+        return self._replace(account, account._replace(password=hash), work)
+
+    def rehash(self, account: Account, hash: str) -> Account:
+        """Store another ``hash`` of the same password; return the account as it is now. Raises AccountChanged."""
+        work = partial(replace_hash, hash=hash, instead_of=account.password)
+        return self._replace(account, account._replace(password=hash), work)
+
+    def set_moderator(self, account: Account, is_moderator: bool) -> Account:
+        """Allow or forbid the account to moderate; return it as it is now."""
+        work = partial(set_moderator, is_moderator=is_moderator)
+        return self._replace(account, account._replace(is_moderator=is_moderator), work)
+
+    def _replace(self, account: Account, by: Account, work: Callable[..., object]) -> Account:
+        name = UserName(account.name, account.key)
+        self._write(lambda database: work(database, name=name), put=by)
+        return by
+
+    def _write(
+        self,
+        work: Callable[[Database], object],
+        put: Account | None = None,
+        drop: Account | None = None,
+    ) -> None:
         thread = self._thread
         assert thread is not None, "accounts exist only in a database"
-        return thread.run(
-            lambda database: replace_hash(database, name, hash, instead_of=instead_of)
-        )
+        thread.write(partial(_do_known, work) if thread.is_behind else work)
+        if not thread.is_behind:
+            # The command line may have changed more.
+            self.look()
+        elif drop is not None:
+            self._register = self._register.without(drop)
+        elif put is not None:
+            self._register.put(put)
 
     def _read(self, database: Database) -> None:
         # Each is taken before what it stands for: a change in between is noticed at the next look.
@@ -297,3 +386,12 @@ class Accounts:
         if fault != self._complaint:
             self._complaint = fault
             log.error("cannot read the accounts again; the old ones stay in use: %s", fault)
+
+
+def _do_known(work: Callable[[Database], object], database: Database) -> None:
+    """Write a change that is in effect already, behind the log."""
+    try:
+        work(database)
+    except AccountProblem as problem:
+        # A bug. Raised here, it would keep all later changes from the disk, too.
+        log.error("the file of the accounts differs from the log: %s", problem)

@@ -42,11 +42,10 @@ from chat.protocol.errors import UserNameError
 from chat.protocol.headers import encode_json
 from chat.protocol.names import UserName, parse_user_name
 from chat.protocol.passwords import LENGTH_HINT, MAX_PASSWORD
+from chat.server.accounts.account_problems import AccountExists, NoSuchAccount
 from chat.server.accounts.accounts import (
     Account,
-    AccountExists,
     AccountTable,
-    NoSuchAccount,
     add_account,
     read_accounts,
     remove_account,

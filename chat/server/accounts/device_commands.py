@@ -8,12 +8,15 @@ from datetime import datetime, timezone
 from chat.local_time import utc_timestamp
 from chat.protocol.commands import Command, Verb
 from chat.protocol.headers import encode_json
-from chat.protocol.notices import LeaveReason, NoticeCode
+from chat.protocol.notices import NoticeCode
+from chat.server.accounts.account_operations import AccountOperations
+from chat.server.accounts.account_problems import AccountProblem
 from chat.server.accounts.accounts import Account, Accounts
 from chat.server.accounts.device_records import Device
 from chat.server.accounts.devices import Devices
 from chat.server.directory.directory import ConnectedUsers
-from chat.server.directory.member import Peer
+from chat.server.directory.member import Member
+from chat.server.log.log import LogFull
 from chat.server.room.commands import CommandRefused, Commands, NotSaved
 from chat.server.storage.database import DatabaseFault
 
@@ -23,8 +26,15 @@ log = logging.getLogger("chat.server")
 class DeviceCommands:
     """The commands ``devices`` and ``forget``."""
 
-    def __init__(self, directory: ConnectedUsers, accounts: Accounts, devices: Devices) -> None:
+    def __init__(
+        self,
+        directory: ConnectedUsers,
+        operations: AccountOperations,
+        accounts: Accounts,
+        devices: Devices,
+    ) -> None:
         self._directory = directory
+        self._operations = operations
         self._accounts = accounts
         self._devices = devices
 
@@ -33,7 +43,7 @@ class DeviceCommands:
         commands.add_plain(Verb.DEVICES, self._list)
         commands.add_plain(Verb.FORGET, self._forget)
 
-    def _list(self, peer: Peer, command: Command) -> str:
+    def _list(self, peer: Member, command: Command) -> str:
         account = self._account_of(peer)
         sessions = self._directory.sessions_of(peer.name.key)
         here = {session.device for session in sessions if session.account_id == account.id}
@@ -41,7 +51,7 @@ class DeviceCommands:
             [_fields(device, here, peer.device) for device in self._devices.of(account)]
         ).decode()
 
-    def _forget(self, peer: Peer, command: Command) -> str:
+    def _forget(self, peer: Member, command: Command) -> str:
         if not command.target:
             raise CommandRefused(NoticeCode.BAD_COMMAND, "The command has no 'target'.")
         account = self._account_of(peer)
@@ -52,20 +62,17 @@ class DeviceCommands:
             sentence = "No device of yours has this name; see the list of devices."
             raise CommandRefused(NoticeCode.BAD_COMMAND, sentence)
         try:
-            self._devices.forget(account, device.hash)
+            self._operations.forget_device(peer, device.hash)
+        except AccountProblem as problem:
+            raise CommandRefused(NoticeCode.NOT_ALLOWED, str(problem)) from None
+        except LogFull as problem:
+            raise CommandRefused(NoticeCode.NO_SPACE, str(problem)) from None
         except DatabaseFault as fault:
             log.error("cannot forget a device: %s", fault)
             raise NotSaved from None
-        log.info("%s forgets a device, from %s", peer.name.display, peer.label)
-        # The session that asks stays: it has just shown that it is the user's.
-        sentence = "You removed this device from your account; log in with your password."
-        for session in self._directory.sessions_of(peer.name.key):
-            is_meant = session.account_id == account.id and session.device == device.hash
-            if is_meant and session is not peer:
-                session.eject(LeaveReason.REPLACED, NoticeCode.REPLACED, sentence)
         return f"The device {device.name} needs your password at its next login."
 
-    def _account_of(self, peer: Peer) -> Account:
+    def _account_of(self, peer: Member) -> Account:
         """Return the account of ``peer``. Raises CommandRefused for a guest."""
         account = self._accounts.look().find(peer.name.key)
         if account is None or account.id != peer.account_id:

@@ -79,6 +79,20 @@ def write_devices(
         connection.execute("DELETE FROM devices WHERE last_seen < ?", (now - MAX_AGE,))
 
 
+def store_devices(database: Database, changes: Mapping[tuple[bytes, bytes], Device | None]) -> None:
+    """Write devices as memory has them, by account and hash; None: the device is forgotten. Raises DatabaseFault."""
+    with database.writing() as connection:
+        connection.executemany(
+            "DELETE FROM devices WHERE account = ? AND hash = ?",
+            [key for key, device in changes.items() if device is None],
+        )
+        connection.executemany(
+            "INSERT OR REPLACE INTO devices (account, hash, name, first_seen, last_seen)"
+            " VALUES (?, ?, ?, ?, ?)",
+            [device for device in changes.values() if device is not None],
+        )
+
+
 def delete_device(database: Database, account_id: bytes, hash: bytes) -> None:
     """Forget one device. Raises DatabaseFault."""
     with database.writing() as connection:

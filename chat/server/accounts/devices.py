@@ -6,8 +6,8 @@ later, many in one transaction: ten thousand devices may come back at once.
 
 from __future__ import annotations
 
+import hashlib
 import logging
-import secrets
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -83,7 +83,7 @@ class Devices:
         """Remember a device that has shown the password of ``account``. Does not wait."""
         if self._thread is not None and not self.remembers(account, hash):
             now = int(self._clock())
-            device = Device(account.id, hash, secrets.token_hex(4), now, now)
+            device = Device(account.id, hash, device_name(account.id, hash, now), now, now)
             self._new[account.id, hash] = NewDevice(device, account.password)
 
     def forget(self, account: Account, hash: bytes) -> None:
@@ -101,6 +101,10 @@ class Devices:
             raise
         self._seen.pop(key, None)
         self._accounts.look()
+
+    def forget_others(self, account: Account, besides: bytes | None = None) -> None:
+        """Forget all devices but the one with the hash ``besides``, as the file has done already. Does not wait."""
+        # Nothing to do: the accounts were read again, and a new device that has shown another password does not count.
 
     def run(self) -> None:
         """Write changes for ever. Runs in a greenlet of its own."""
@@ -127,6 +131,14 @@ class Devices:
             return
         _drop(self._new, new)
         _drop(self._seen, seen)
+
+
+def device_name(account_id: bytes, hash: bytes, first_seen: int) -> str:
+    """Return the name of a device that is new at the time ``first_seen``: the same on all servers of a cluster.
+
+    It says nothing about the hash, which stands for a password.
+    """
+    return hashlib.sha256(b"name\0%b%b%d" % (account_id, hash, first_seen)).hexdigest()[:8]
 
 
 def _drop(changes: dict[_Key, _Change], written: dict[_Key, _Change]) -> None:

@@ -69,6 +69,11 @@ class EngineLine:
         answer = self._call("FCALL", "create", epoch)
         return answer[1].decode() if answer[0] == b"OK" else None
 
+    def begin(self, epoch: str) -> bool:
+        """Begin a log; return whether that was done. There may be one already, or the remains of one."""
+        answer = self._call("FCALL", "create", epoch)
+        return bool(answer[0] == b"OK" and len(answer) > 2)
+
     def append(
         self, writer: WriterId, counter: int, applied: EntryId, payload: bytes
     ) -> EngineAnswer:

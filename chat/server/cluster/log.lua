@@ -107,7 +107,8 @@ local function lease_of(keys, name, incarnation)
   return nil
 end
 
--- args: epoch. Begins a log, unless there is one; answers with the epoch of the log that is there then.
+-- args: epoch. Begins a log, unless there is one; answers with the epoch of the log that is there then, and 1 if this
+-- log is new.
 local function create(keys, args)
   local epoch = redis.call('HGET', keys[1], 'epoch')
   if epoch then
@@ -117,7 +118,7 @@ local function create(keys, args)
     return {'CUT'}
   end
   redis.call('HSET', keys[1], 'epoch', args[1], 'n', '0', 'writer', '-', 'counter', '0', 'time', '0')
-  return {'OK', args[1]}
+  return {'OK', args[1], 1}
 end
 
 -- args: epoch, channel, name, incarnation, counter of the entry, n, writer and counter of what is applied, payload

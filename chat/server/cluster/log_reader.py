@@ -66,12 +66,12 @@ class LogReader:
         self._replicas = replicas
         self._apply = apply
         self._on_read_back = on_read_back
-        self._head = 0  # n of the log's last entry, as far as this server was told
+        self.head = 0  # n of the log's last entry, as far as this server was told
         self._read_up_to = 0  # n of the log's last entry, when the log itself was read last
 
     def note_head(self, head: int) -> None:
         """Note that the log has an entry ``head``."""
-        self._head = max(self._head, head)
+        self.head = max(self.head, head)
 
     def run(self) -> None:
         """Apply entries until the log ends."""
@@ -101,7 +101,7 @@ class LogReader:
     def _listen(self, news: EngineConnection, line: EngineLine) -> None:
         looks = taken = size = 0
         while True:
-            told = self._head
+            told = self.head
             message = news.receive(self._limits.look)
             if message is None:
                 looks += 1

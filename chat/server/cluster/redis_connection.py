@@ -25,7 +25,7 @@ from redis.exceptions import TimeoutError as RedisTimeout
 from redis.retry import Retry
 
 from chat.net.address import Address
-from chat.server.cluster.engine_url import EngineUrl
+from chat.net.engine_url import EngineUrl
 
 OLDEST_ENGINE = 7  # has functions, and INFO for several sections
 

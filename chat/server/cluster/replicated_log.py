@@ -12,10 +12,10 @@ from collections.abc import Callable, Collection
 
 import gevent
 
+from chat.net.engine_url import EngineUrl
 from chat.server.cluster.appender import PART as APPEND
 from chat.server.cluster.appender import Appender
 from chat.server.cluster.engine_line import Redialing, WriterId
-from chat.server.cluster.engine_url import EngineUrl
 from chat.server.cluster.lease import PART as LEASE
 from chat.server.cluster.lease import Lease, boot_time
 from chat.server.cluster.library import LIBRARY, FunctionLibrary
@@ -58,6 +58,7 @@ class ReplicatedLog:
         if limits.keep < SHORTEST_KEEP:
             raise ValueError(f"entries are kept for {SHORTEST_KEEP:g} s at least")
         # Random, so that two servers with one name, or one that was started anew, are two writers.
+        self.epoch = epoch
         self.incarnation = secrets.token_urlsafe(12)
         writer = WriterId(epoch, name, self.incarnation)
         self._board = board = StandingBoard((APPEND, LEASE, READ), tell)
@@ -97,6 +98,11 @@ class ReplicatedLog:
         return self.reader.applied
 
     @property
+    def head(self) -> int:
+        """The number of the last entry, as far as this server was told."""
+        return max(self.reader.head, self.applied.n)
+
+    @property
     def standing(self) -> Standing:
         return self._board.standing
 
@@ -120,6 +126,10 @@ class ReplicatedLog:
     def append(self, record: bytes) -> None:
         """Append ``record``, without waiting; it is said when it comes to ``apply``. Raises LogFull or LogClosed."""
         self._appender.append(record)
+
+    def fail(self, reason: str) -> None:
+        """Leave the log for good, because this server cannot go on."""
+        self._board.end(Standing.FAILED, reason)
 
     def close(self, timeout: float) -> bool:
         """Take no more records; leave the log when each was read back, within ``timeout`` seconds.

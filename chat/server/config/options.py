@@ -38,6 +38,16 @@ from chat.server.config.check import (
     unusable_certificate,
     unusable_data,
 )
+from chat.server.config.cluster_options import (
+    cluster_problems,
+    cluster_warnings,
+    read_engine,
+    read_node,
+    read_peer_address,
+    read_peer_listen,
+    read_public_addresses,
+    read_secret_file,
+)
 from chat.server.settings import CreateRooms, Network, Rate, Settings, TlsMode
 from chat.server.storage.data_directory import default_data_directory, read_data_directory
 from chat.sizes import byte_count
@@ -88,10 +98,14 @@ def read_config(command_line: Mapping[str, Any]) -> Config:
         except UsageError as problem:
             problems.append(str(problem))
     problems += _contradictions(values, given)
+    problems += cluster_problems(values, given)
     if "check" in values:
-        places = {"address": "address", "metrics-address": "metrics_address"}
         problems += unusable_addresses(
-            {given[name].where: values[at] for name, at in places.items() if at in values}
+            {
+                given[name].where: values[at]
+                for name in ("address", "metrics-address", "peer-listen")
+                if (at := name.replace("-", "_")) in values and name in given
+            }
         )
         if "data_directory" in values:
             problems += unusable_data(values["data_directory"])
@@ -146,7 +160,7 @@ def _warnings(settings: Settings, given: Mapping[str, Given]) -> list[str]:
             )
     if settings.tls is TlsMode.OFF and settings.tls_cert is not None:
         warnings.append(f"{given['tls-cert'].where} has no effect: tls is off")
-    return warnings
+    return [*warnings, *cluster_warnings(settings, given)]
 
 
 def _count(text: str, where: str) -> int:
@@ -308,6 +322,12 @@ OPTIONS: tuple[Option, ...] = (
     Option("keep-files", Kind.SIZE, parse_size),
     Option("replay", Kind.COUNT, parse_count),
     Option("search", Kind.SWITCH, read_switch),
+    Option("cluster", Kind.TEXT, read_engine),
+    Option("node", Kind.TEXT, read_node),
+    Option("public-address", Kind.ADDRESSES, read_public_addresses, sets="public_addresses"),
+    Option("peer-listen", Kind.TEXT, read_peer_listen),
+    Option("peer-address", Kind.TEXT, read_peer_address),
+    Option("peer-secret-file", Kind.TEXT, read_secret_file),
     # A port of its own: the port of the chat is no default here.
     Option("metrics-address", Kind.TEXT, partial(read_address, default_port=None)),
     Option(

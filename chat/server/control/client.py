@@ -16,6 +16,8 @@ from chat.server.control.socket_file import connect_to
 
 APPLY_CHANGES = "apply-changes"
 PURGE = "purge"
+CLUSTER_STATUS = "cluster-status"
+DRAIN = "drain"
 TIMEOUT = 15.0  # seconds for each step; the server may have to wait for a disk
 
 

@@ -65,13 +65,28 @@ class Member(Peer, Protocol):
     user becomes registered or a moderator. ``mailbox`` is the log of the user's private messages. ``author`` identifies
     the user in history beyond their name: the id of their account, or a hash of their device and name; empty for a
     guest without a device. ``authors``: all under which history may have messages of this user. ``knows_rooms``: the
-    session can be in other rooms than the default one.
+    session can be in other rooms than the default one. ``home`` names the run of the server that has the session, and
+    ``number`` the session there; ``home`` is empty in a single server. ``is_elsewhere``: another server has it, so
+    nothing that is sent to ``send_queue`` reaches it. ``token_digest`` stands for the token where others may read it,
+    also that of a session elsewhere.
     """
 
     knows_rooms: bool
 
     @property
+    def home(self) -> str: ...
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def is_elsewhere(self) -> bool: ...
+
+    @property
     def token(self) -> str | None: ...
+
+    @property
+    def token_digest(self) -> bytes | None: ...
 
     @property
     def serial(self) -> int: ...
@@ -90,3 +105,12 @@ class Member(Peer, Protocol):
 
     @property
     def authors(self) -> tuple[bytes, ...]: ...
+
+    def supersede(self, *, quietly: bool = False) -> None:
+        """End the session because its user has logged in again.
+
+        ``quietly``: others do not hear that the user leaves, since they come back at once.
+        """
+
+    def depart(self, reason: LeaveReason, *, quietly: bool = False) -> None:
+        """Leave the server and all rooms, unless that has happened before."""

@@ -1,9 +1,8 @@
-"""Log and count the users who join and leave, and note when their devices were here."""
+"""Log and count the users who join and leave."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 
 from chat.protocol.notices import LeaveReason
 from chat.server.directory.member import Member
@@ -16,7 +15,6 @@ class PresenceLog:
     """Write a line for each session that joins or leaves. A registered user may have several.
 
     Users of one address who join very often get no lines. They are only counted, so that they cannot fill the log.
-    ``note_device`` is called with the account id and the device of each registered user who leaves.
     """
 
     def __init__(
@@ -24,9 +22,7 @@ class PresenceLog:
         address_limits: AddressLimits,
         refusals: FoldingLog,
         counters: Counters,
-        note_device: Callable[[bytes, bytes], object],
     ) -> None:
-        self._note_device = note_device
         self._address_limits = address_limits
         self._refusals = refusals
         self._counters = counters
@@ -54,8 +50,6 @@ class PresenceLog:
 
         ``is_logged`` is what ``joined`` returned: whether the log has a line about this member.
         """
-        if member.account_id is not None and member.device is not None:
-            self._note_device(member.account_id, member.device)
         if not is_logged:
             return
         # A warning, since the server itself disconnected the user: the operator may want to raise ``max-backlog``.

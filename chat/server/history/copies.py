@@ -88,12 +88,12 @@ def put_in_place(new: Path, directory: Path, mark: str) -> Path | None:
         with new.open("rb") as file:
             os.fsync(file.fileno())
         give_to_owner_of_directory(new, directory)
-        former = _keep_former(target)
+        former = keep_former(target)
         new.replace(target)
     return former
 
 
-def _keep_former(target: Path) -> Path | None:
+def keep_former(target: Path) -> Path | None:
     """Give the file ``target`` another name beside its own; return that, or None if there is no file."""
     if not target.exists():
         return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, TypeVar
 
 import gevent
 from gevent.threadpool import ThreadPool
@@ -16,10 +16,12 @@ from gevent.threadpool import ThreadPool
 from chat.local_time import local_time
 from chat.process.offload import run_in
 from chat.server.history.faults import HistoryFault
+from chat.server.history.follows_history import FollowsHistory
 from chat.server.history.pages import Cut, PageSize, first_page, last_page
 from chat.server.history.purging import OnPurged, Purge, ignore_purged, purge
 from chat.server.history.queues.committing import Audience, Committing
 from chat.server.history.queues.disk_queue import DiskQueue, ignore_written
+from chat.server.history.queues.following import Following
 from chat.server.history.queues.keeping import LINGER, PATIENCE, Keeping
 from chat.server.history.reader import FILE_NAME, Reader, RunSummary
 from chat.server.history.rows import PackedRun, unpack
@@ -41,31 +43,6 @@ class HistoryStatus(NamedTuple):
     age: float
     file_bytes: int
     last_write: float
-
-
-class FollowsHistory(Protocol):
-    """List what the history tells the part that makes an index of it. Only the last three may wait for the disk."""
-
-    def start(self) -> None:
-        """Begin to work: the history file exists."""
-
-    def note_written(self, runs: Sequence[PackedRun]) -> None:
-        """Note that the file has ``runs``."""
-
-    def note_removed(self) -> None:
-        """Note that old messages were removed from the file."""
-
-    def note_new_file(self) -> None:
-        """Note that another file took the place of the history file."""
-
-    def begin_purge(self) -> None:
-        """Note that contents are being removed from the file."""
-
-    def finish_purge(self, purged: Mapping[LogName, Iterable[int]] | None) -> None:
-        """Note that the contents of messages were ``purged``; None: of all that the file marks as purged."""
-
-    def stop(self, timeout: float) -> None:
-        """Stop within ``timeout`` seconds."""
 
 
 class Tail(NamedTuple):
@@ -102,12 +79,15 @@ class HistoryStore:
         patience: float = PATIENCE,
         linger: float = LINGER,
         on_epoch: Callable[[str], object] = lambda epoch: None,
+        on_fault: Callable[[str], object] | None = None,
     ) -> None:
         self._directory = directory
         self._indexer = indexer
         on_written = indexer.note_written if indexer is not None else ignore_written
         self._queue: DiskQueue
-        if audience is not None:
+        if on_fault is not None:
+            self._queue = Following(directory, on_fault=on_fault, on_written=on_written)
+        elif audience is not None:
             self._queue = Committing(
                 directory,
                 audience,
@@ -133,6 +113,7 @@ class HistoryStore:
         self.keep = self._queue.keep
         self.wait_for_room = self._queue.wait_for_room
         self.call = self._queue.call
+        self.wait_until_written = self._queue.wait_until_written
 
     @property
     def epoch(self) -> str:

@@ -202,6 +202,11 @@ class Writer:
         run("UPDATE logs SET head = head + ?", (bound,))
         return int(count) * bound
 
+    def begin_epoch(self, epoch: str) -> None:
+        """Let the numbers be those of another epoch from now on."""
+        with faults(self.path), self._transaction():
+            self._connection.execute("UPDATE facts SET value = ? WHERE name = 'epoch'", (epoch,))
+
     def add_logs(self, names: Iterable[LogName]) -> None:
         """Begin the logs ``names`` that the file does not have. Their numbers 1 are safe when this returns."""
         new = [name for name in names if name not in self._ids]

@@ -13,7 +13,15 @@ from typing import Protocol
 
 from chat.protocol.notices import NoticeCode
 from chat.server.history.stored import LogName
-from chat.server.log.log import Entry, LogClosed, LogFull, Record, Rejection, Sequences
+from chat.server.log.log import (
+    Change,
+    Entry,
+    LogClosed,
+    LogFull,
+    Record,
+    Rejection,
+    Sequences,
+)
 
 log = logging.getLogger("chat.server")
 
@@ -76,9 +84,14 @@ class DurableLog:
     def follow(self, apply: Callable[[Entry], None]) -> None:
         self._apply = apply
 
-    def append(self, record: Record) -> None:
+    def append(self, record: Record | Change) -> None:
         if self._apply is None:
             raise LogClosed
+        if isinstance(record, Change):
+            # What it changes is on the disk before it takes effect, so nothing has to be taken back.
+            self._number += 1
+            self._apply(Entry(self._number, self._timestamp(), (record,)))
+            return
         if self._disk.is_suspended:
             raise LogFull(_SENTENCE)
         self._number += 1

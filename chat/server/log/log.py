@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple, Protocol
 
+from chat.process.offload import Outcome
 from chat.protocol.notices import NoticeCode
 from chat.protocol.runs import Run
 from chat.server.directory.member import Member
@@ -21,6 +23,7 @@ log = logging.getLogger(__name__)
 # Seconds for which timestamps stand still after the clock was set back. Users do not notice a small step. After a large
 # one the server must follow, or all messages would have the same time for hours.
 MAX_HOLD = 60.0
+_MICROS = 1_000_000
 
 
 class LogFull(Exception):
@@ -75,15 +78,52 @@ class Record:
             self.on_settled(self)
 
 
+class Change:
+    """Carry a change of what all servers share through the log: an operation by its ``name``, and then its outcome.
+
+    ``fields`` are values that JSON can hold. ``actor`` is the session that wants the change; None: a server or an
+    operator. ``local`` is what only the server of the actor has and needs; it does not travel. ``writer`` names the
+    server that has appended the change; empty for a single server.
+    """
+
+    __slots__ = ("actor", "fields", "local", "name", "on_settled", "outcome", "writer")
+
+    def __init__(
+        self,
+        name: str,
+        fields: Mapping[str, Any],
+        actor: Member | None = None,
+        local: object = None,
+    ) -> None:
+        self.name = name
+        self.fields = fields
+        self.actor = actor
+        self.local = local
+        self.writer = ""
+        self.outcome: Outcome[Any] | None = None
+        self.on_settled: Callable[[Change], object] | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        return self.outcome is not None
+
+    def settle(self, outcome: Outcome[Any]) -> None:
+        """Store what the operation returned or raised, and call ``on_settled``."""
+        self.outcome = outcome
+        if self.on_settled is not None:
+            self.on_settled(self)
+
+
 class Entry(NamedTuple):
     """Hold the records that are committed together.
 
-    ``number`` counts the entries from 1 without gaps. ``timestamp`` is RFC 3339 in UTC.
+    ``number`` counts the entries from 1 without gaps. ``timestamp`` is RFC 3339 in UTC. ``writer`` is that of Change.
     """
 
     number: int
     timestamp: str
-    records: Sequence[Record]
+    records: Sequence[Record | Change]
+    writer: str = ""
 
 
 class Log(Protocol):
@@ -93,8 +133,11 @@ class Log(Protocol):
     caller checks ``is_settled`` of the record, in both cases.
     """
 
-    def append(self, record: Record) -> None:
-        """Add ``record`` to the log, without waiting. Raises LogFull or LogClosed."""
+    def append(self, record: Record | Change) -> None:
+        """Add ``record`` to the log, without waiting. Raises LogFull or LogClosed.
+
+        A log that applies a change at once lets its operation wait, in the greenlet that calls.
+        """
 
     def follow(self, apply: Callable[[Entry], None]) -> None:
         """Call ``apply`` with every entry from now on, in order, in the event loop."""
@@ -115,7 +158,7 @@ class MemoryLog:
     def follow(self, apply: Callable[[Entry], None]) -> None:
         self._apply = apply
 
-    def append(self, record: Record) -> None:
+    def append(self, record: Record | Change) -> None:
         if self._apply is None:
             raise LogClosed
         self._number += 1
@@ -192,7 +235,7 @@ class Timestamps:
         if second != self._second:
             self._second = second
             self._prefix = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(second))
-        return f"{self._prefix}{int((now - second) * 1_000_000):06d}Z"
+        return f"{self._prefix}{int((now - second) * _MICROS):06d}Z"
 
     def _hold(self, now: float) -> float:
         """Return the time to show while the clock is behind the last timestamp."""
@@ -204,3 +247,34 @@ class Timestamps:
         log.warning("the clock was set back by %.0f s; timestamps follow it now", self._last - now)
         self._held_since = None
         return now
+
+
+class LogClock:
+    """The time for all that is decided and shown. Servers that share a log see the same time in the same entry.
+
+    ``local`` is the clock of this machine.
+    """
+
+    def __init__(self) -> None:
+        self.local = Timestamps()
+        self._entry: tuple[str, float] | None = None
+
+    def __call__(self) -> str:
+        """Return a timestamp such as ``2026-11-24T09:30:00.123456Z`` (RFC 3339, UTC)."""
+        return self.local() if self._entry is None else self._entry[0]
+
+    def seconds(self) -> float:
+        """Return seconds since 1970."""
+        return time.time() if self._entry is None else self._entry[1]
+
+    @contextmanager
+    def at(self, micros: int) -> Iterator[str]:
+        """Let the time stand still at ``micros`` microseconds since 1970; the block gets the timestamp."""
+        seconds, rest = divmod(micros, _MICROS)
+        date = time.strftime("%Y-%m-%dT%H:%M:%S.", time.gmtime(seconds))
+        timestamp = f"{date}{rest:06d}Z"
+        self._entry = (timestamp, micros / _MICROS)
+        try:
+            yield timestamp
+        finally:
+            self._entry = None

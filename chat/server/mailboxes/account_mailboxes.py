@@ -75,11 +75,15 @@ class AccountMailboxes:
         self._open(account for account in register if account.id not in self._mailboxes)
         # As the accounts are now: another greenlet may have registered one while this one waited.
         for id in self._mailboxes.keys() - {account.id for account in self._accounts.known}:
-            del self._mailboxes[id]
-            self._uncounted.pop(id, None)
-            self.marks.forget(id)
-            self.blocks.forget(id)
+            self.forget(id)
         self._opened = register
+
+    def forget(self, id: bytes) -> None:
+        """Forget all about an account that was removed."""
+        self._mailboxes.pop(id, None)
+        self._uncounted.pop(id, None)
+        self.marks.forget(id)
+        self.blocks.forget(id)
 
     @property
     def uncounted(self) -> int:

@@ -46,7 +46,8 @@ from chat.protocol.commands import RoomKind, Visible
 from chat.protocol.errors import UserNameError
 from chat.protocol.headers import encode_json
 from chat.protocol.names import UserName, parse_user_name
-from chat.server.accounts.accounts import Account, AccountTable, NoSuchAccount, read_accounts
+from chat.server.accounts.account_problems import NoSuchAccount
+from chat.server.accounts.accounts import Account, AccountTable, read_accounts
 from chat.server.config.directory import default_room_of, directory_of
 from chat.server.control.client import ControlFault, NoServer, apply_changes, ask
 from chat.server.membership.topics import BadTopic, read_topic

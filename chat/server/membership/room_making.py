@@ -140,7 +140,7 @@ class RoomMaker:
 
     def look(self) -> None:
         """Apply what another program has changed about rooms, and forget accounts that were removed."""
-        self._forget_accounts()
+        self.forget_accounts()
         try:
             with self.changing:
                 stored = self._store.read_if_changed()
@@ -181,7 +181,8 @@ class RoomMaker:
             access = room.access.get(id) or stored.get(id) or RoomAccess()
             self._membership.set_access(room, id, access._replace(is_owner=id in owners))
 
-    def _forget_accounts(self) -> None:
+    def forget_accounts(self) -> None:
+        """Forget what accounts that were removed have been in rooms."""
         accounts = self._accounts()
         if accounts is self._known_accounts:
             return

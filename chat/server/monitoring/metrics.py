@@ -88,18 +88,21 @@ def version() -> Iterator[Metric]:
 
 
 def people(
-    directory: Directory[Session], connection_slots: ConnectionSlots, counters: Counters
+    directory: Directory[Session],
+    connection_slots: ConnectionSlots,
+    counters: Counters,
+    visiting: Callable[[], int] = lambda: 0,
 ) -> Iterator[Metric]:
-    """Yield the numbers of users, connections and logins."""
+    """Yield the numbers of users, connections and logins; ``visiting`` is that of ``snapshot.people``."""
     users = GaugeMetricFamily(
         "chat_users",
         "Users in the room, by protocol and encryption of the client that came first.",
         labels=["client", "encryption"],
     )
     present: Counter[tuple[bool, bool]] = Counter()
-    transfers = 0
+    transfers = visiting()
     counted: set[str] = set()  # a user may have several sessions
-    for session in directory:
+    for session in directory.here:
         if session.name.key not in counted:
             counted.add(session.name.key)
             present[session.token is not None, session.connection.is_encrypted] += 1

@@ -57,13 +57,18 @@ class LiveStatus:
 
 
 def people(
-    directory: Directory[Session], connection_slots: ConnectionSlots, settings: Settings
+    directory: Directory[Session],
+    connection_slots: ConnectionSlots,
+    settings: Settings,
+    visiting: Callable[[], int] = lambda: 0,
 ) -> dict[str, Any]:
     """Return the numbers of users, sessions and connections.
 
+    ``visiting`` returns the number of transfers here of sessions at other servers.
+
     ``json_users``, ``raw_users`` and ``tls_users`` count sessions: a user may have several, of different kinds.
     """
-    sessions = list(directory)
+    sessions = list(directory.here)
     is_json = sum(session.token is not None for session in sessions)
     return {
         "users": directory.users,
@@ -74,7 +79,7 @@ def people(
         "tls_users": sum(session.connection.is_encrypted for session in sessions),
         "registered_users": len({session.name.key for session in sessions if session.registered}),
         "connections": len(connection_slots),
-        "transfers": sum(len(session.transfers) for session in sessions),
+        "transfers": visiting() + sum(len(session.transfers) for session in sessions),
     }
 
 

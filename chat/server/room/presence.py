@@ -47,10 +47,21 @@ class Memberships(Protocol):
         """Note that the user has registered the name, or has lost the account."""
 
 
+class SeenDevices(Protocol):
+    """List what is told to the part that remembers devices."""
+
+    def seen(self, account_id: bytes, hash: bytes) -> None:
+        """Note that a device, which may be remembered, has been here."""
+
+
 class UserPresence(ServerNotices):
-    """Know which users are here. ``memberships`` is None in a server without other rooms than the default one."""
+    """Know which users are here.
+
+    ``memberships`` is None in a server without other rooms than the default one, ``devices`` in one without accounts.
+    """
 
     memberships: Memberships | None = None
+    devices: SeenDevices | None = None
 
     def __init__(
         self,
@@ -109,9 +120,11 @@ class UserPresence(ServerNotices):
             if not others:
                 last = self._kept.last_number(member.mailbox)
                 self._sequences.go_on_after(member.mailbox, last)
-            first.append(self._kept.last_messages(member, replay))
+            if not member.is_elsewhere:
+                first.append(self._kept.last_messages(member, replay))
         self._private.came(member)
-        self._broadcast.add(member.send_queue, first)
+        if not member.is_elsewhere:
+            self._broadcast.add(member.send_queue, first)
         if self.memberships is not None:
             self.memberships.listen(member)
 
@@ -148,6 +161,7 @@ class UserPresence(ServerNotices):
         """
         if member not in self.names:
             return
+        self._directory.on_change(member)
         if self.memberships is not None:
             self.memberships.changed_account(member)
         others = self.other_sessions(member)
@@ -226,6 +240,8 @@ class UserPresence(ServerNotices):
         return facts
 
     def _dismiss(self, member: Member) -> None:
+        if self.devices is not None and member.account_id is not None and member.device is not None:
+            self.devices.seen(member.account_id, member.device)
         self._roster.remove(member, self.other_sessions(member))
         if not member.registered:
             # A guest's private messages are numbered only while the guest is here.

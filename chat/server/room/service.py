@@ -16,13 +16,14 @@ from chat.protocol.filenames import clean_filename
 from chat.protocol.headers import ServerHeader
 from chat.protocol.names import UserName
 from chat.protocol.notices import NoticeCode
-from chat.protocol.runs import MAX_RUN, Run, TextFrames, encode_shared_header
+from chat.protocol.runs import Run, TextFrames, encode_shared_header
 from chat.server.attachments.offers import OfferStore
 from chat.server.delivery.broadcast import Broadcast
 from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Member
 from chat.server.history.stored import GUEST, LogName
 from chat.server.log.log import (
+    Change,
     Entry,
     Log,
     LogClosed,
@@ -31,6 +32,7 @@ from chat.server.log.log import (
     Rejection,
     Sequences,
 )
+from chat.server.log.operations import Operations
 from chat.server.room.kept import KeptMessages
 from chat.server.room.offering import Offering, offer_frame, whole_frame
 from chat.server.room.presence import UserPresence
@@ -80,6 +82,7 @@ class ChatService(UserPresence):
         mutes: Mutes,
         mailboxes: Mailboxes,
         timestamp: Callable[[], str],
+        operations: Operations | None = None,
         kept: KeptMessages | None = None,
         sequences: Sequences | None = None,
         default_room: UserName = LOBBY,
@@ -96,6 +99,7 @@ class ChatService(UserPresence):
 
         super().__init__(directory, broadcast, timestamp, kept, sequences, private, default_room)
         self._log = log
+        self._operations = Operations(log) if operations is None else operations
         self._mutes = mutes
         log.follow(self._apply)
 
@@ -115,12 +119,12 @@ class ChatService(UserPresence):
     def publish(self, sender: Member, run: Run) -> Record:
         """Append ``run`` to the log. The record tells, now or later, whether the run was delivered.
 
-        The caller keeps its own hold on a large content, and releases it. A record that is not settled yet holds the
-        content too.
+        The caller keeps its own hold on a large content. A record that is not settled yet holds it, too.
         """
-        assert 1 <= len(run.contents) <= MAX_RUN, "a run is 1 to 64 messages"
         record = Record(sender, run)
         try:
+            if sender.send_queue.closed:
+                raise LogClosed
             self._log.append(record)
         except (LogFull, LogClosed) as problem:
             record.settle(_full(problem) if isinstance(problem, LogFull) else _ENDED)
@@ -136,7 +140,7 @@ class ChatService(UserPresence):
         The room asks when it applies an entry, and only that answer counts. Sessions also ask before they read a large
         content, so that a user does not send 1 GiB only to be refused.
         """
-        rejection = self._judge(sender)
+        rejection = _ENDED if sender.send_queue.closed else self._judge(sender)
         if rejection is None and to is not None:
             rejection = self._private.judge(sender, to, frame)
         if rejection is None and room is not None:
@@ -144,7 +148,7 @@ class ChatService(UserPresence):
         return rejection
 
     def _judge(self, sender: Member) -> Rejection | None:
-        if sender.send_queue.closed or sender not in self.names:
+        if sender not in self.names:
             return _ENDED
         if self._mutes.mutes:
             sentence = self._mutes.why_muted(sender.name.key)
@@ -168,6 +172,9 @@ class ChatService(UserPresence):
     def _apply(self, entry: Entry) -> None:
         """Decide on each record of ``entry``; deliver the runs that are not rejected."""
         for record in entry.records:
+            if isinstance(record, Change):
+                self._operations.carry_out(record, entry.writer)
+                continue
             sender, run = record.sender, record.run
             try:
                 # Asked now, not when the run was appended: with a late commit, the sender may be muted since.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from chat.protocol.names import UserName, looks_of, name_key
@@ -40,6 +40,10 @@ def why_taken(name: UserName, other: UserName) -> str:
     )
 
 
+def _ignore(member: Member) -> None:
+    """Take the place of ``on_change`` while nobody wants to know."""
+
+
 class RoomsStatus(NamedTuple):
     """Count the rooms beside the default one, the users who are here in them, and those in the largest one."""
 
@@ -71,6 +75,8 @@ class Rooms:
         self._of_user: dict[str, tuple[ChatRoom, ...]] = {}
         # The rooms that guests are invited to, by the keys of their names.
         self._inviting: dict[str, set[ChatRoom]] = {}
+        # Called with a session whose user has joined a room or left one.
+        self.on_change: Callable[[Member], object] = _ignore
         # The rooms that registered users are in, own, or are invited to.
         self._of_account: dict[bytes, tuple[ChatRoom, ...]] = {}
 
@@ -146,6 +152,7 @@ class Rooms:
         rooms = self.of_user(member)
         if room not in rooms:
             self._of_user[member.name.key] = (*rooms, room)
+            self.on_change(member)
 
     def forget_member(self, member: Member, room: ChatRoom) -> None:
         """Note that the user of ``member`` is not in ``room`` any more."""
@@ -154,6 +161,7 @@ class Rooms:
             self._of_user[member.name.key] = rest
         else:
             self._of_user.pop(member.name.key, None)
+        self.on_change(member)
 
     def set_access(self, room: ChatRoom, account: bytes, access: RoomAccess | None) -> None:
         """Note what a registered user is in ``room``; None: nothing."""

@@ -13,6 +13,7 @@ from gevent import socket
 from chat.framing import DeadlineExceeded
 from chat.net.address import Address
 from chat.protocol.notices import Refusal
+from chat.server.entrance.login_rejected import LoginRejected
 from chat.server.limits.address_limits import AddressLimits, Verdict
 from chat.server.limits.limits import ConnectionsPerAddress, parse_host
 from chat.server.moderation.moderation import Moderation
@@ -22,7 +23,6 @@ from chat.server.net.tls import HandshakeFailed
 from chat.server.process.log_folding import FoldingLog
 from chat.server.process.loop_share import LoopShare
 from chat.server.sessions.connection import AcceptedConnection
-from chat.server.sessions.login_rejected import LoginRejected
 from chat.server.settings import Settings, TlsMode
 
 if TYPE_CHECKING:

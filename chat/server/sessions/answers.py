@@ -116,8 +116,11 @@ class AnswerQueue:
         while self._open_bytes > MAX_OPEN and not self._is_closed:
             self._wait(None)
 
-    def wait_until_empty(self, timeout: float) -> bool:
-        """Wait until the queue is empty, at most ``timeout`` seconds for each next answer; return whether it is."""
+    def wait_until_empty(self, timeout: float | None = None) -> bool:
+        """Wait until the queue is empty, at most ``timeout`` seconds for each next answer; return whether it is.
+
+        It is empty, too, when the client is gone.
+        """
         while self._places:
             if not self._wait(timeout):
                 return False

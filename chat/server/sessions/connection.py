@@ -10,9 +10,9 @@ import gevent
 from chat.framing import FrameReader, make_scratch
 from chat.process.fairness import yield_to_loop
 from chat.protocol.descriptor import ByteOrder, MessageType, encode_frame
+from chat.server.entrance.login_rejected import LoginRejected
 from chat.server.net.tls import TlsTransport
 from chat.server.net.transport import Transport
-from chat.server.sessions.login_rejected import LoginRejected
 
 if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812

@@ -60,7 +60,7 @@ class DeadPeerSweep:
 
     def _send_queues(self) -> Iterator[SendQueue]:
         """Yield the send queues of all users and of their transfer connections."""
-        for session in self._directory:
+        for session in self._directory.here:
             yield session.send_queue
             for transfer in tuple(session.transfers):
                 yield transfer.send_queue

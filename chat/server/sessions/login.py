@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,15 +15,18 @@ from chat.protocol.descriptor import Descriptor, MessageType
 from chat.protocol.headers import LoginHeader, encode_json, looks_like_json
 from chat.protocol.names import UserName, name_key
 from chat.protocol.notices import Refusal
-from chat.server.accounts.accounts import Account
-from chat.server.accounts.devices import Devices
+from chat.server.accounts.accounts import Account, Accounts
 from chat.server.directory.directory import Directory
+from chat.server.entrance.entrance import Entrance
+from chat.server.entrance.login_rejected import LoginRejected, RefusedLogins
 from chat.server.limits.address_limits import AddressLimits
+from chat.server.log.log import LogFull
+from chat.server.log.operations import NotYetCommitted
 from chat.server.process.loop_share import LoopShare, TooBusy
-from chat.server.sessions.admission import Admission
+from chat.server.sessions.admission import Admission, Proof, make_joining
 from chat.server.sessions.connection import AcceptedConnection
-from chat.server.sessions.login_rejected import LoginRejected, RefusedLogins
 from chat.server.sessions.login_request import LoginRequest, read_name, read_request
+from chat.server.sessions.sender import Sender
 from chat.server.sessions.session import Session
 from chat.server.sessions.transfer import TransferConnection
 from chat.server.settings import (
@@ -34,13 +38,24 @@ from chat.server.settings import (
 )
 from chat.sizes import byte_count
 
-# Make a session for a login that was admitted. The account is None for a guest. The last argument is the hash of the
-# device; None if there is none that counts.
+# Make a session for a login that was admitted. The account is None for a guest. Then follow the hash of the device,
+# None if there is none that counts, the number of the session, and its token.
 OpenSession = Callable[
-    [AcceptedConnection, UserName, LoginHeader, Account | None, bytes | None], Session
+    [
+        AcceptedConnection,
+        UserName,
+        LoginHeader,
+        "Account | None",
+        "bytes | None",
+        int,
+        "str | None",
+    ],
+    Session,
 ]
 # Make a transfer connection of an open session.
-OpenTransfer = Callable[[AcceptedConnection, Session], TransferConnection]
+OpenTransfer = Callable[[AcceptedConnection, Sender], TransferConnection]
+# Return who has this token, and a session at another server; None if nobody has.
+FindVisitor = Callable[[str], "Sender | None"]
 
 
 class Login:
@@ -53,7 +68,8 @@ class Login:
         self,
         *,
         admission: Admission,
-        devices: Devices,
+        entrance: Entrance,
+        accounts: Accounts,
         directory: Directory[Session],
         address_limits: AddressLimits,
         share: LoopShare,
@@ -61,9 +77,12 @@ class Login:
         open_session: OpenSession,
         open_transfer: OpenTransfer,
         begin_mailbox: Callable[[Account], object],
+        find_visitor: FindVisitor,
     ) -> None:
         self._admission = admission
-        self._devices = devices
+        self._entrance = entrance
+        self._accounts = accounts
+        self._entered = 0
         self._directory = directory
         self._address_limits = address_limits
         self._share = share
@@ -71,6 +90,7 @@ class Login:
         self._open_session = open_session
         self._open_transfer = open_transfer
         self._begin_mailbox = begin_mailbox
+        self._find_visitor = find_visitor
 
     def run(self, connection: AcceptedConnection) -> Session | TransferConnection | None:
         """Return the session, which is in the room already, or the transfer; None if the caller must close.
@@ -161,23 +181,55 @@ class Login:
         if account is not None:
             self._begin_mailbox(account)
         # Also before the wait in line: a login that must be refused is refused at once.
-        admission.find_place(connection, name, request, account)
+        admission.require_place(connection, name, request, account)
         self._wait_in_line(connection)
-        # Another login may have taken or registered the name meanwhile, or the password was changed.
-        admission.renew(name, account)
-        place = admission.find_place(connection, name, request, account)
-        session = self._open_session(connection, place.name, header, account, request.device)
-        # No wait from here to the end of join, so nobody can take the name in between.
-        for former in place.former:
-            former.supersede(quietly=place.quietly)
-        session.join(quietly=place.quietly)
-        if account is not None and request.device is not None:
-            self._devices.seen(account.id, request.device)
-            if proof.by_password:
-                self._devices.remember(account, request.device)
+        session = self._enter(connection, name, request, proof)
         # Only failed attempts count: an office of many users behind one address must be able to log in.
         self._address_limits.forgive_attempt(connection.host)
         return session
+
+    def _enter(
+        self, connection: AcceptedConnection, name: UserName, request: LoginRequest, proof: Proof
+    ) -> Session:
+        """Let a login in; return its session. Raises LoginRejected."""
+        self._entered += 1
+        number, header = self._entered, request.header
+        token = secrets.token_urlsafe(18) if header.is_json else None
+        joining = make_joining(number, connection, name, request, proof, token)
+        opened: list[Session] = []
+        is_abandoned = False
+
+        def open_session(name: UserName, account: Account | None) -> Session:
+            # Called when the log has committed the login, perhaps in another greenlet.
+            session = self._open_session(
+                connection, name, header, account, request.device, number, token
+            )
+            opened.append(session)
+            if is_abandoned:
+                # Before anything is sent: another connection may have the number of the socket by now.
+                session.send_queue.close()
+                gevent.get_hub().loop.run_callback(session.abandon)
+            return session
+
+        # Other logins may have changed the accounts.
+        self._accounts.look()
+        try:
+            self._entrance.join(
+                joining, open_session, max(0, connection.login_deadline - time.monotonic())
+            )
+        except LogFull:
+            raise _busy("The server cannot take logins now; try again in a minute.") from None
+        except NotYetCommitted:
+            is_abandoned = True
+            raise _busy("The server cannot confirm logins now; try again in a minute.") from None
+        except LoginRejected:
+            raise
+        except BaseException:
+            is_abandoned = True
+            for session in opened:
+                session.abandon()
+            raise
+        return opened[0]
 
     def _count_attempt(self, connection: AcceptedConnection, *, is_known: bool) -> None:
         """Count an attempt to log in. Raises LoginRejected if there were too many, or the connection is refused.
@@ -199,7 +251,8 @@ class Login:
     def _is_insider(self, request: LoginRequest) -> bool:
         """Return whether the login shows the token of an open session: for a transfer, or to replace that session."""
         header = request.header
-        session = self._directory.session(header.session or "")
+        token = header.session or ""
+        session = self._directory.session(token) or self._directory.session_elsewhere(token)
         return session is not None and (
             not header.name or name_key(header.name) == session.name.key
         )
@@ -219,12 +272,13 @@ class Login:
         self._share.wait()
 
     def _begin_transfer(self, connection: AcceptedConnection, token: str) -> TransferConnection:
-        session = self._directory.session(token)
-        if session is None:
+        sender: Sender | None = self._directory.session(token) or self._find_visitor(token)
+        # A session whose leave is not committed yet is still there, but its connection has ended.
+        if sender is None or sender.member.send_queue.closed:
             raise LoginRejected(
                 Refusal.NO_SUCH_SESSION, "The session does not exist, or has ended."
             )
-        if len(session.transfers) >= MAX_TRANSFERS:
+        if len(sender.transfers) >= MAX_TRANSFERS:
             sentence = (
                 f"This session has {MAX_TRANSFERS} transfers already; try again when one has ended."
             )
@@ -234,7 +288,7 @@ class Login:
         if connection.refused is None:
             self._address_limits.forgive_connection(connection.host)
         connection.answer(MessageType.LOGIN)
-        return self._open_transfer(connection, session)
+        return self._open_transfer(connection, sender)
 
 
 def _read_login(connection: AcceptedConnection, descriptor: Descriptor) -> bytes:
@@ -264,6 +318,7 @@ def _answer(connection: AcceptedConnection, refused: LoginRejected, *, is_json: 
     connection.answer(refused.type, encode_json(fields) if is_json else b"")
 
 
-def _busy() -> LoginRejected:
-    sentence = "The server is busy with many logins; try again in a minute."
+def _busy(
+    sentence: str = "The server is busy with many logins; try again in a minute.",
+) -> LoginRejected:
     return LoginRejected(Refusal.BUSY, sentence, final=True)

@@ -9,7 +9,7 @@ from chat.protocol.errors import HeaderError, UserNameError
 from chat.protocol.headers import LoginHeader, parse_login_header
 from chat.protocol.names import UserName, parse_user_name
 from chat.protocol.notices import Refusal
-from chat.server.sessions.login_rejected import LoginRejected
+from chat.server.entrance.login_rejected import LoginRejected
 
 
 class LoginRequest(NamedTuple):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 import time
+from collections.abc import Callable
 from functools import partial
 
 import gevent
@@ -11,7 +11,7 @@ import gevent
 from chat.framing import IncompleteFrame, StalledFrame
 from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import Descriptor, MessageType
-from chat.protocol.headers import ClientHeader, LoginHeader
+from chat.protocol.headers import LoginHeader
 from chat.protocol.names import UserName
 from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.protocol.pings import PING_ANSWER
@@ -21,17 +21,17 @@ from chat.server.attachments.spool import Spool
 from chat.server.delivery.send_queue import BacklogLimits, SendQueue
 from chat.server.directory.directory import Directory
 from chat.server.directory.presence_log import PresenceLog
-from chat.server.limits.limits import SenderRates, pause
-from chat.server.limits.waits import NO_WAITS, DiskWaits, Wait
+from chat.server.limits.limits import pause
+from chat.server.limits.waits import NO_WAITS, DiskWaits
 from chat.server.log.log import Record
 from chat.server.process.loop_share import LoopShare
 from chat.server.room.commands import CommandRefused, Commands
 from chat.server.room.service import ChatService
-from chat.server.sessions.answers import REMINDER, Answer, AnswerQueue, answers_to
+from chat.server.sessions.answers import Answer, AnswerQueue, answers_to
 from chat.server.sessions.connection import AcceptedConnection
-from chat.server.sessions.endings import Ejected, OpenTransfers, ServerStopping, why_ended
-from chat.server.sessions.identity import Identity
-from chat.server.sessions.intake import FrameRefused, Intake, refusal_of
+from chat.server.sessions.endings import Ejected, ServerStopping, why_ended
+from chat.server.sessions.intake import FrameRefused, Intake
+from chat.server.sessions.sender import Sender
 from chat.server.sessions.welcome import encode_welcome
 from chat.server.settings import DRAIN_TIMEOUT, Settings
 
@@ -39,12 +39,13 @@ LAST_WORDS_TIMEOUT = 3.0  # seconds in which an ejected user may still read the 
 _EJECTED = (LeaveReason.KICKED, LeaveReason.BANNED, LeaveReason.REPLACED)
 
 
-class Session(Identity):
+class Session(Sender):
     """Serve one user, who is a member of the room from ``join`` until they leave.
 
     ``Identity`` has ``account`` and ``device``. ``token`` is the secret by which transfer connections name the session;
-    None for a raw client. ``inline``: the user gets contents over so many bytes as offers; None: never. ``last_active``
-    is when the client last sent something other than a ping (monotonic). ``reason`` is why the session ends.
+    None for a raw client. ``number`` is that of the session at this server. ``inline``: the user gets contents over so
+    many bytes as offers; None: never. ``last_active`` is when the client last sent something other than a ping
+    (monotonic). ``reason`` is why the session ends. ``leave`` is called when nobody serves the session any more.
     """
 
     # An idle user costs memory only, and slots save much of it.
@@ -57,21 +58,15 @@ class Session(Identity):
         "_has_left",
         "_intake",
         "_is_logged",
+        "_leave",
         "_presence",
-        "_rates",
-        "_service",
-        "_settings",
         "_share",
-        "_waits",
         "_wanted",
         "connection",
         "inline",
-        "last_active",
         "reason",
         "send_queue",
         "serial",
-        "token",
-        "transfers",
         "wants_status",
     )
 
@@ -80,9 +75,12 @@ class Session(Identity):
         connection: AcceptedConnection,
         name: UserName,
         header: LoginHeader,
-        account: Account | None = None,
-        device: bytes | None = None,
+        account: Account | None,
+        device: bytes | None,
+        number: int,
+        token: str | None,
         *,
+        leave: Callable[[Session, LeaveReason], object],
         service: ChatService,
         directory: Directory[Session],
         commands: Commands,
@@ -93,12 +91,12 @@ class Session(Identity):
         presence: PresenceLog,
         waits: DiskWaits = NO_WAITS,
     ) -> None:
-        super().__init__(name, account, device)
+        super().__init__(name, account, device, service, settings, waits)
+        self.number = number
+        self.token = token
         self.inline = header.inline
         self._device_counts = device is not None if header.device is not None else None
-        self.last_active = time.monotonic()
         self.wants_status = header.status
-        self.token = secrets.token_urlsafe(18) if header.is_json else None
         # A raw client gets what the operator has set, since it cannot ask.
         self._wanted = ((header.replay or 0) if header.is_json else settings.replay, header.join)
         self.serial = 0  # the directory numbers the sessions as they enter
@@ -108,22 +106,18 @@ class Session(Identity):
             *(connection.transport, connection.order, backlogs, self._end, header.inline),
             counts=header.join is not None,  # such a client knows the notice ``here``
         )
-        self._service = service
         self._directory = directory
         self._commands = commands
-        self._settings = settings
         self._share = share
         self._presence = presence
-        self._waits = waits
-        self.transfers = OpenTransfers()
+        self._leave = leave
         self._has_left = False
         self._is_logged = True  # the log has a line about this user's joining
+        # Of ``run``, while it serves the client. Before and after that, nobody has to be woken at the end.
         self._greenlet: gevent.Greenlet[..., object] | None = None
         self._intake = Intake(
             connection.reader, settings, spool, name.key, self.give_up, self.pay_for_more
         )
-        # For the user, not for a connection: the transfer connections of the session pay from the same rates.
-        self._rates = SenderRates(settings.rate, settings.byte_rate, settings.max_text)
         # None until the log commits late for the first time; see AnswerQueue.
         self._answers: AnswerQueue | None = None
 
@@ -141,14 +135,12 @@ class Session(Identity):
 
     # From login to the end
 
-    def join(self, *, quietly: bool = False) -> None:
+    def enter(self, *, quietly: bool = False) -> None:
         """Enter the room, and answer the login. Raises NameTakenError.
 
         ``quietly``: the session takes the place of another one that has just left quietly.
-        The caller must call ``run`` next, without a wait in between: only ``run`` makes sure that the session leaves.
+        The greenlet of the session must call ``run`` next, or ``abandon``: only they make sure that the session leaves.
         """
-        current = gevent.getcurrent()
-        self._greenlet = current if isinstance(current, gevent.Greenlet) else None
         self.serial = self._directory.enter(self)
         device_counts = self._device_counts
         welcome = partial(encode_welcome, self._settings, self.token, self.inline, device_counts)
@@ -160,7 +152,8 @@ class Session(Identity):
     def run(self) -> None:
         """Serve the client until the session ends; then empty the send queue. The caller closes the socket."""
         try:
-            self._stay()
+            if not self._has_left:
+                self._stay()
             self._drain(LAST_WORDS_TIMEOUT if self.reason in _EJECTED else DRAIN_TIMEOUT)
         except Ejected:
             return  # during the drain: the session has left already
@@ -171,6 +164,11 @@ class Session(Identity):
             if self._answers is not None:
                 self._answers.close()
             self._answers = None  # it leads back to this session: a circle
+
+    def abandon(self) -> None:
+        """End a session that nobody is going to run."""
+        self.send_queue.fail(LeaveReason.DISCONNECTED)
+        self._leave(self, self.reason)
 
     def give_up(self) -> None:
         """End the session because the client sends a large content too slowly, and others need the space."""
@@ -188,7 +186,7 @@ class Session(Identity):
         self._service.notify(self, notice, sentence)
         self._end(reason)
         # Here, so that everyone else gets the Logout now: this session's greenlet may take a while to notice.
-        self._leave(quietly=quietly)
+        self.depart(self.reason, quietly=quietly)
         if self._greenlet is not None:
             self._greenlet.kill(Ejected, block=False)
 
@@ -210,49 +208,12 @@ class Session(Identity):
         self.lose_name()
         self._service.tell_status(self)
 
-    def adapt(self) -> None:
-        """Go on with the rates of the settings, which a reload has changed."""
-        settings = self._settings
-        self._rates.adapt(settings.rate, settings.byte_rate, settings.max_text)
-
     # What the client sends
-
-    def remind(self) -> None:
-        """Tell the user that a message of theirs still waits for its commit."""
-        if self.token is not None:
-            self._service.remind(self)
-
-    def _wait_with_reminders(self, wait: Wait | None) -> None:
-        while wait is not None and not wait(REMINDER) and not self.send_queue.closed:
-            self.remind()
-
-    def pay(self, descriptor: Descriptor) -> None:
-        """Wait until the user's rates allow a frame with this descriptor. Refused frames count too."""
-        # Pings are not paid here: a program sends them, and they do not show that the user is there.
-        self.last_active = time.monotonic()
-        size = descriptor.content_size if descriptor.type == MessageType.UTF8 else 0
-        pause(self._rates.consume(1, min(size, self._settings.max_text)))
-
-    def pay_for_more(self) -> None:
-        """Wait until the user's rates allow the next ``BILLED_BYTES`` of a content, which count as one message."""
-        pause(self._rates.consume(1, 0))
-
-    def publish_message(self, intake: Intake, frame: Descriptor, header: ClientHeader) -> Record:
-        """Read the content of a message from ``intake``, and hand the message to the room. Raises FrameRefused."""
-        # The room decides again when it applies the entry. This early answer spares the user an upload in vain.
-        rejection = self._service.judge(self, header.to, frame, header.room)
-        if rejection is not None:
-            raise refusal_of(rejection, header.nonce)
-        run = intake.read_message(frame, header, self.file_owner)
-        try:
-            self._wait_with_reminders(self._waits.for_room)
-            return self._service.publish(self, run)
-        finally:
-            if run.large is not None:
-                run.large.release()
 
     def _stay(self) -> None:
         """Serve the client until the session ends for any reason; then leave the room."""
+        greenlet = gevent.getcurrent()
+        self._greenlet = greenlet if isinstance(greenlet, gevent.Greenlet) else None
         try:
             self._serve_to_the_end()
             if self._answers is not None:
@@ -264,7 +225,10 @@ class Session(Identity):
         except Ejected:
             return
         finally:
-            self._leave()
+            self._greenlet = None
+            self.transfers.end_all()
+            if not self._has_left:
+                self._leave(self, self.reason)
 
     def _serve_to_the_end(self) -> None:
         try:
@@ -332,7 +296,13 @@ class Session(Identity):
         self._answer_when_settled(self.publish_message(self._intake, descriptor, header))
 
     def _execute(self, command: Command, nonce: str | None) -> None:
-        """Execute a command of the user, and answer with its result. May wait for a thread or the database."""
+        """Execute a command of the user, and answer with its result. May wait for a thread or the database.
+
+        First the earlier frames are answered. Otherwise the answer would describe another point of the stream than the
+        one at which it comes: users would be missing in the names of a room whom the client has seen coming.
+        """
+        if self._answers and command.verb != Verb.PING.value:
+            self._answers.wait_until_empty()
         try:
             reply = self._commands.execute(self, command, nonce)
             answer = Answer(NoticeCode.DONE, reply.sentence, nonce, reply.facts, reply.found)
@@ -381,16 +351,17 @@ class Session(Identity):
         if self._answers is not None:
             self._answers.close()
 
-    def _leave(self, *, quietly: bool = False) -> None:
-        # Called by the session's own greenlet and by ``eject``, in either order.
+    def depart(self, reason: LeaveReason, *, quietly: bool = False) -> None:
+        """Leave the room, unless that has happened before."""
+        # At the wish of the session's own greenlet and by ``eject``, in either order.
         if self._has_left:
             return
         self._has_left = True
         self.transfers.end_all()
-        self._service.leave(self, self.reason, quietly=quietly)
+        self._service.leave(self, reason, quietly=quietly)
         self._directory.leave(self)
         sessions = len(self._directory.sessions_of(self.name.key))
-        self._presence.left(self, self.reason, sessions, is_logged=self._is_logged)
+        self._presence.left(self, reason, sessions, is_logged=self._is_logged)
 
     def _drain(self, timeout: float) -> None:
         """Wait until the send queue is empty, at most ``timeout`` seconds, then end the stream."""

@@ -28,7 +28,7 @@ from chat.server.room.service import ChatService
 from chat.server.sessions.answers import REMINDER
 from chat.server.sessions.connection import AcceptedConnection
 from chat.server.sessions.intake import UNKNOWN_PART, FrameRefused, Intake, refusal_of
-from chat.server.sessions.session import Session
+from chat.server.sessions.sender import Sender
 from chat.server.settings import DRAIN_TIMEOUT, MAX_IN_MEMORY, Settings
 from chat.sizes import byte_count
 
@@ -36,12 +36,15 @@ _BUSY = "Another connection still sends this content; try again later."
 
 
 class TransferConnection:
-    """Serve one of at most ``MAX_TRANSFERS`` transfer connections of a session. ``send_queue`` sends to its client."""
+    """Serve one of at most ``MAX_TRANSFERS`` transfer connections of a session, which may be at another server.
+
+    ``send_queue`` sends to the client of the connection.
+    """
 
     def __init__(
         self,
         connection: AcceptedConnection,
-        session: Session,
+        sender: Sender,
         *,
         service: ChatService,
         fetching: Fetching,
@@ -53,7 +56,7 @@ class TransferConnection:
         backlogs: BacklogLimits,
     ) -> None:
         self._connection = connection
-        self._session = session
+        self._sender = sender
         self._service = service
         self._fetching = fetching
         self._files = files
@@ -65,11 +68,11 @@ class TransferConnection:
             connection.transport, connection.order, backlogs, lambda reason: None
         )
         self._intake = Intake(
-            connection.reader, settings, spool, session.name.key, self.end, session.pay_for_more
+            connection.reader, settings, spool, sender.name.key, self.end, sender.pay_for_more
         )
         # Exists while the log has not committed a message.
         self._wake: Event | None = None
-        session.transfers.append(self)
+        sender.transfers.append(self)
 
     def run(self) -> None:
         """Serve the client until it closes, the session ends, or no byte moves for too long.
@@ -83,7 +86,7 @@ class TransferConnection:
         except (OSError, IncompleteFrame, StalledFrame):
             return  # no answer: the client has closed the connection, or has stopped sending
         finally:
-            self._session.transfers.remove(self)
+            self._sender.transfers.remove(self)
             self.send_queue.close()
             self._intake.close()
 
@@ -97,12 +100,12 @@ class TransferConnection:
         while (descriptor := self._intake.next()) is not None and not self.send_queue.closed:
             if descriptor.type == MessageType.LOGOUT:
                 return
-            self._session.pay(descriptor)
+            self._sender.pay(descriptor)
             try:
                 self._put(self._answer(descriptor))
             except FrameRefused as refused:
                 notice = self._service.notice_frame(
-                    self._session, refused.notice, refused.sentence, refused.nonce
+                    self._sender.member, refused.notice, refused.sentence, refused.nonce
                 )
                 self.send_queue.put(notice)
                 if refused.fatal:
@@ -150,11 +153,11 @@ class TransferConnection:
         if header.offset and (name is None or whole.content_size <= MAX_IN_MEMORY):
             raise FrameRefused(NoticeCode.BAD_HEADER, UNKNOWN_PART, header.nonce)
         if name is None or self._parts is None:
-            return self._session.publish_message(self._intake, whole, header)
+            return self._sender.publish_message(self._intake, whole, header)
         self._intake.part = name
         try:
             with self._parts.writing(name, self.end):
-                record = self._session.publish_message(self._intake, whole, header)
+                record = self._sender.publish_message(self._intake, whole, header)
                 self._parts.saying(name, record)
                 return record
         except PartBusy:
@@ -164,7 +167,7 @@ class TransferConnection:
 
     def _part_of(self, nonce: str | None, size: int) -> str | None:
         """Return the name of the part of an upload; None if it leaves none."""
-        uploader = self._session.uploader
+        uploader = self._sender.member.uploader
         if nonce is None or uploader is None or self._parts is None:
             return None
         return part_name(uploader, nonce, size)
@@ -195,20 +198,20 @@ class TransferConnection:
             facts = {"seq": seq, "private": log.kind == MAILBOX or None, "room": name}
             sentence = "The message was said before."
             return self._service.notice_frame(
-                self._session, NoticeCode.DONE, sentence, header.nonce, facts
+                self._sender.member, NoticeCode.DONE, sentence, header.nonce, facts
             )
-        sender = self._session.name.display
-        answer = ServerHeader(sender, self._timestamp(), nonce=header.nonce, size=size)
+        name_of_sender = self._sender.name.display
+        answer = ServerHeader(name_of_sender, self._timestamp(), nonce=header.nonce, size=size)
         answer = answer._replace(offset=arrived.size, sha256=arrived.sha256)
         return Frame(MessageType.FILE, encode_server_header(answer))
 
     def _find_said(self, nonce: bytes) -> tuple[LogName, int] | None:
-        session = self._session
+        member = self._sender.member
         if self._files is None:
             return None
         rooms = self._service.rooms
-        logs = [room.log for room in (rooms.default, *rooms.of_user(session))]
-        return self._files.said((*logs, session.mailbox), session.authors, nonce)
+        logs = [room.log for room in (rooms.default, *rooms.of_user(member))]
+        return self._files.said((*logs, member.mailbox), member.authors, nonce)
 
     def _wait_until_settled(self, record: Record) -> None:
         """Wait until the log has committed ``record``. A transfer connection sends one message at a time.
@@ -220,7 +223,7 @@ class TransferConnection:
         self._wake = wake = Event()
         record.on_settled = lambda record: wake.set()
         while not self.send_queue.closed and not wake.wait(REMINDER):
-            self._session.remind()
+            self._sender.remind()
         self._wake = None
         if not record.is_settled:
             raise FrameRefused(NoticeCode.GONE, "Your session has ended.", fatal=True)
@@ -230,7 +233,7 @@ class TransferConnection:
     def _fetch(self, header: ClientHeader) -> Frame:
         """Return the wanted content, from the offset in ``header``. Raises FrameRefused."""
         try:
-            found = self._fetching.find(self._session, header)
+            found = self._fetching.find(self._sender.member, header)
         except CommandRefused as refused:
             raise FrameRefused(refused.notice, refused.sentence, header.nonce) from None
         content = found.content

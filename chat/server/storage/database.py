@@ -301,7 +301,13 @@ def settled(stamp: Stamp | None) -> Stamp | None:
 
 
 class DatabaseThread:
-    """Run work on a database in one thread, in the order of the calls, so that the event loop never waits."""
+    """Run work on a database in one thread, in the order of the calls, so that the event loop never waits.
+
+    ``is_behind``: memory comes first, and the file follows. Then no other process changes the file, and nobody reads it
+    again while the server runs.
+    """
+
+    is_behind = False
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -312,6 +318,14 @@ class DatabaseThread:
         if self._pool is None:
             self._pool = ThreadPool(1)
         return run_in(self._pool, work, self.database)
+
+    def write(self, work: Callable[[Database], object]) -> None:
+        """Have ``work`` change the database.
+
+        Waits until the change is on the disk, and raises what ``work`` raises, unless the thread ``is_behind``: then
+        this returns at once, and ``work`` must not fail for what the tables hold.
+        """
+        self.run(work)
 
     def close(self) -> None:
         """End the thread after its current work."""

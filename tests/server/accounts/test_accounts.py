@@ -13,12 +13,11 @@ import gevent
 import pytest
 
 from chat.protocol.names import UserName, parse_user_name
+from chat.server.accounts.account_problems import AccountChanged, AccountExists, NoSuchAccount
 from chat.server.accounts.accounts import (
     Account,
-    AccountExists,
     Accounts,
     AccountTable,
-    NoSuchAccount,
     add_account,
     read_accounts,
     remove_account,
@@ -108,8 +107,9 @@ def test_what_can_be_changed(database: Database) -> None:
 def test_a_hash_can_be_renewed_unless_it_is_another_by_now(database: Database) -> None:
     add_account(database, ALICE, "first")
 
-    assert replace_hash(database, ALICE, "renewed", instead_of="first")
-    assert not replace_hash(database, ALICE, "late", instead_of="first")
+    replace_hash(database, ALICE, "renewed", instead_of="first")
+    with pytest.raises(AccountChanged):
+        replace_hash(database, ALICE, "late", instead_of="first")
 
     assert in_file(database) == [("Alice", "renewed", False)]
 

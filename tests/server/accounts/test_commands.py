@@ -12,7 +12,7 @@ from gevent.event import Event
 
 from chat.protocol.descriptor import MessageType
 from chat.protocol.names import parse_user_name
-from chat.server.accounts import commands
+from chat.server.accounts import account_operations, commands
 from chat.server.accounts.accounts import add_account, read_accounts, remove_account
 from chat.server.accounts.passwords import TooManyWaiting, hash_password, matches
 from chat.server.sessions.connection import AcceptedConnection
@@ -152,7 +152,7 @@ def test_an_address_registers_a_few_names_an_hour(
 
 
 def test_guests_do_not_fill_the_register(club: TestServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "MAX_ACCOUNTS", 1)
+    monkeypatch.setattr(account_operations, "MAX_ACCOUNTS", 1)
 
     assert register(club.join("alice")) == "done"
     assert register(club.join("bob")) == "not-allowed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 from pathlib import Path
@@ -39,7 +40,7 @@ class EngineProcess:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -66,6 +67,11 @@ class EngineProcess:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process."""
+        assert self._process is not None, "the engine does not run"
+        self._process.send_signal(number)
 
     def call(self, *command: str | bytes | int) -> Any:
         """Return the answer to a command, by a connection of its own.
@@ -150,7 +156,8 @@ def _info(answer: Any) -> bytes:
     return b"\n".join(f"{name}:{value}".encode() for name, value in answer.items())
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

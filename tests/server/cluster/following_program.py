@@ -13,7 +13,7 @@ import gevent
 from gevent.select import select
 
 from chat.net.address import Address
-from chat.server.cluster.engine_url import EngineUrl
+from chat.net.engine_url import EngineUrl
 from chat.server.cluster.log_entry import LogEntry
 from chat.server.cluster.replicated_log import ReplicatedLog
 from chat.server.cluster.standing import Standing

@@ -11,8 +11,8 @@ from typing import Any
 import gevent
 
 from chat.net.address import Address
+from chat.net.engine_url import EngineUrl
 from chat.server.cluster.engine_line import Redialing
-from chat.server.cluster.engine_url import EngineUrl
 from chat.server.cluster.lease import boot_time
 from chat.server.cluster.library import LIBRARY, FunctionLibrary
 from chat.server.cluster.log_entry import LogEntry, parse_entry

@@ -11,7 +11,7 @@ import gevent
 import pytest
 
 from chat.net.address import Address
-from chat.server.cluster.engine_url import EngineUrl
+from chat.net.engine_url import EngineUrl
 from chat.server.cluster.redis_connection import Dialer, EngineAway, EngineConnection, EngineRefused
 from tests.peers.certificates import make_identity
 from tests.server.cluster.engine_process import (

@@ -10,8 +10,8 @@ import gevent
 import pytest
 
 from chat.net.address import Address
+from chat.net.engine_url import EngineUrl
 from chat.server.cluster.engine_line import EngineLine, EngineVerdict, LogKeys, Redialing, WriterId
-from chat.server.cluster.engine_url import EngineUrl
 from chat.server.cluster.lease import LeaseRefused
 from chat.server.cluster.library import LIBRARY
 from chat.server.cluster.log_entry import ORIGIN, EntryId, pack_records

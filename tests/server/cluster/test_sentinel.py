@@ -8,7 +8,7 @@ import gevent
 import pytest
 
 from chat.net.address import Address
-from chat.server.cluster.engine_url import EngineUrl
+from chat.net.engine_url import EngineUrl
 from chat.server.cluster.standing import Standing
 from tests.server.cluster.engine_process import EngineProcess, SentinelProcess, needs_engine
 from tests.server.cluster.servers import PREFIX, cluster, faster, until

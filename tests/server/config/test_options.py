@@ -192,7 +192,7 @@ def check_default(option: Option, default: object) -> None:
     if stated:
         assert option.parse(stated[1], option.name) == default, option.name
     else:
-        has_none = option.name in ("data-directory", "no-register")
+        has_none = option.name in ("data-directory", "no-register", "node")
         assert has_none or default in (None, False, ()), option.name
 
 

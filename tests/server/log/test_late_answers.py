@@ -49,7 +49,8 @@ def test_answers_come_in_the_order_of_frames_whenever_the_log_commits(
     frames: dict[str, list[bytes]] = {guest.name: [] for guest in guests}
     for number in range(count):
         guest = rng.choice(guests)
-        header, content, answer = rng.choice(FRAMES)
+        # A command is read no further than its turn, so with commands the limit would not be reached.
+        header, content, answer = rng.choice(FRAMES if count < 1000 else FRAMES[:-1])
         nonce = f"{guest.name}-{number}"
         frames[guest.name].append(guest.encode(UTF8, {**header, "nonce": nonce}, content))
         expected[guest.name].append((nonce, answer))

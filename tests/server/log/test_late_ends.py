@@ -52,9 +52,7 @@ def test_a_session_whose_answers_are_many_ends_with_its_connection(
     texts = b"".join(alice.encode(UTF8, None, b"x" * 60 * K) for _ in range(20))
     sending = gevent.spawn(alice.send_bytes, texts)
     log, session = log_of(late_chat_server), late_chat_server.session("alice")
-    wait_until(
-        lambda: sum(record.run.size for record in log.waiting) > answers.MAX_OPEN, "the texts"
-    )
+    wait_until(lambda: log.waiting_bytes > answers.MAX_OPEN, "the texts")
     session.send_queue.fail(LeaveReason.TOO_SLOW)
     late_chat_server.connections_end()
     sending.kill()

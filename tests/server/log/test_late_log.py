@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import random
 from collections.abc import Callable
 from typing import Any
@@ -76,7 +77,7 @@ def test_a_refusal_that_is_known_at_once_waits_for_its_turn(late_chat_server: Te
     alice, _ = pair(late_chat_server)
     alice.say("first", nonce="1")
     alice.send(UTF8, {"nonce": "2"})  # empty
-    alice.send(UTF8, {"command": "bans", "nonce": "3"})  # not for her
+    alice.send(UTF8, {"to": 1, "nonce": "3"}, b"text")  # no name
     alice.send(UTF8, {"command": "ping", "nonce": "4"})
     alice.say("second", nonce="5")
     alice.say("for nobody", to="eve", nonce="6")
@@ -86,7 +87,7 @@ def test_a_refusal_that_is_known_at_once_waits_for_its_turn(late_chat_server: Te
     log_of(late_chat_server).commit(1)
     alice.expect_text("first", "alice", nonce="1")
     alice.expect_notice("empty", nonce="2")
-    alice.expect_notice("not-allowed", nonce="3")
+    alice.expect_notice("bad-header", nonce="3")
     alice.expect_notice("done", nonce="4")
     assert is_silent(late_chat_server, alice)
 
@@ -213,9 +214,9 @@ def test_what_waits_of_one_user_is_bounded(late_chat_server: TestServer) -> None
         b"".join(alice.encode(UTF8, {"nonce": str(n)}, text.encode()) for n in range(60)),
     )
     log = log_of(late_chat_server)
-    wait_until(lambda: sum(record.run.size for record in log.waiting) > MAX_OPEN, "the texts")
+    wait_until(lambda: log.waiting_bytes > MAX_OPEN, "the texts")
     all_others_are_served(late_chat_server)
-    assert sum(record.run.size for record in log.waiting) <= MAX_OPEN + 64 * K * 4
+    assert log.waiting_bytes <= MAX_OPEN + 64 * K * 4
 
     committing = gevent.spawn(commit_at_random, log, random.Random(1))
     assert answered_texts(alice, 60) == [str(n) for n in range(60)]
@@ -325,3 +326,20 @@ def test_a_server_that_stops_commits_what_was_appended(late_chat_server: TestSer
         guest.expect_notice("shutting-down")
         guest.close()
     stopping.join()
+
+
+def test_an_answer_describes_the_point_of_the_stream_at_which_it_comes(
+    late_chat_server: TestServer,
+) -> None:
+    alice = late_chat_server.join("alice")
+    alice.say("text", nonce="1")
+    alice.send(UTF8, {"command": "names", "nonce": "2"})
+    wait_until(lambda: log_of(late_chat_server).waiting, "the text to be appended")
+    late_chat_server.join("bob")
+    alice.expect_joined("bob")
+
+    log_of(late_chat_server).commit()
+
+    alice.expect_text("text", "alice", nonce="1")
+    answer = alice.expect(UTF8, sender="server", notice="done", nonce="2")
+    assert json.loads(answer.content) == ["alice", "bob"]

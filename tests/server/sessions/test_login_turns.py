@@ -32,14 +32,14 @@ def in_turn(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     def watch(name: str) -> None:
         method = getattr(Session, name)
 
-        def watched(session: Session, **options: Any) -> None:
+        def watched(session: Session, *arguments: Any, **options: Any) -> None:
             seen.append(session._share.has_turn)
-            method(session, **options)
+            method(session, *arguments, **options)
 
         monkeypatch.setattr(Session, name, watched)
 
-    watch("join")
-    watch("_leave")
+    watch("enter")
+    watch("depart")
     return seen
 
 

@@ -12,7 +12,7 @@ from chat.protocol.descriptor import MessageType
 from chat.server.delivery.send_queue import SendQueue, dialect_of
 from chat.server.limits.limits import FREE_PING_EVERY, SenderRates
 from chat.server.moderation.bans import Mute
-from chat.server.sessions import session as session_module
+from chat.server.sessions import sender as sender_module
 from chat.server.settings import Rate
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import FakeClock
@@ -90,7 +90,7 @@ def test_a_ping_now_and_then_is_free_and_a_flood_of_them_is_not(
 ) -> None:
     chat_server = open_a_chat_server(rate=Rate(1, 1), byte_rate=None)
     clock = FakeClock()
-    monkeypatch.setattr(session_module, "SenderRates", partial(SenderRates, clock=clock))
+    monkeypatch.setattr(sender_module, "SenderRates", partial(SenderRates, clock=clock))
     alice = chat_server.join("alice")
     sleeps = Sleeps(monkeypatch)
     for _ in range(2):

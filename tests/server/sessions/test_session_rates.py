@@ -12,7 +12,7 @@ from gevent.event import Event
 from chat.protocol.notices import LeaveReason
 from chat.server.limits import limits
 from chat.server.limits.limits import SenderRates
-from chat.server.sessions import session as session_module
+from chat.server.sessions import sender as sender_module
 from chat.server.settings import Rate
 from tests.server.server_in_test import TestServer
 from tests.server.sessions.test_session import FILE, UTF8, M, OpenTestServer, pair
@@ -22,7 +22,7 @@ from tests.server.sessions.test_session import FILE, UTF8, M, OpenTestServer, pa
 def _time_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
     """On a loaded machine seconds may pass in a test, and a rate would rightly let more through."""
     stopped = partial(SenderRates, clock=lambda: 0.0)
-    monkeypatch.setattr(session_module, "SenderRates", stopped)
+    monkeypatch.setattr(sender_module, "SenderRates", stopped)
 
 
 class Sleeps:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from chat.net.address import Address
-from chat.server.cluster.engine_url import EngineUrl, parse_engine_url
+from chat.net.engine_url import EngineUrl, parse_engine_url
 from tests.tables import table
 
 _HOST = (Address("db", 6379),)

@@ -8,9 +8,9 @@ import pytest
 
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import Refusal
+from chat.server.entrance.login_rejected import LoginRejected, RefusedLogins
 from chat.server.process.counters import Counters
 from chat.server.process.log_folding import FoldingLog
-from chat.server.sessions.login_rejected import LoginRejected, RefusedLogins
 from tests.tables import table
 
 

@@ -1,0 +1,190 @@
+"""Bring the data directory to a state from which the log of the cluster goes on, before the server starts.
+
+- Data that goes on in the log needs nothing.
+- An empty directory gets a copy from another server; without a log in the engine, a new cluster begins here.
+- Data that the log has left behind, or that has what the log lacks, is set aside, and a copy takes its place.
+- If the engine has lost its log, this server begins it again, under a new epoch.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
+from enum import Enum
+from pathlib import Path
+from typing import Protocol
+
+from chat.net.address import Address
+from chat.net.engine_url import EngineUrl
+from chat.server.cluster.engine_line import EngineLine, EngineVerdict, LogKeys, WriterId
+from chat.server.cluster.log_entry import ORIGIN
+from chat.server.cluster.redis_connection import Dialer
+from chat.server.cluster.replication_limits import DEFAULT_LIMITS
+from chat.server.history import copies
+from chat.server.history.faults import HistoryFault
+from chat.server.history.reader import FILE_NAME as HISTORY_FILE
+from chat.server.history.search.index_file import remove_index
+from chat.server.replication.founding import CannotFound, begin_again, found_cluster, has_data
+from chat.server.replication.leases import read_peers
+from chat.server.replication.place import SharedState, read_state
+from chat.server.storage.database import FILE_NAME as DATABASE_FILE
+from chat.server.storage.database import Database, DatabaseFault
+
+log = logging.getLogger("chat.server")
+
+
+class CannotArrive(Exception):
+    """Report that the data cannot be brought to the log now. The text is one line for the operator."""
+
+
+class CopiedFiles(Protocol):
+    """Describe a copy that has arrived: its files, and the server that has made it."""
+
+    @property
+    def database(self) -> Path: ...
+
+    @property
+    def history(self) -> Path: ...
+
+    @property
+    def node(self) -> str: ...
+
+    def remove(self) -> None: ...
+
+
+# Takes a copy from the server at an address into a directory. Raises OSError or PeerFault.
+TakeCopy = Callable[[Address, Path], CopiedFiles]
+
+
+class Fit(Enum):
+    """List how data may stand to the log in the engine."""
+
+    GOES_ON = "goes on"
+    NO_LOG = "the engine has no log"
+    OTHER_LOG = "the engine has the log of another epoch"
+    CUT = "this server has what the log lacks"
+    BEHIND = "the log does not reach back to where this server was"
+
+
+def prepare_data(
+    directory: Path, url: EngineUrl, take_copy: TakeCopy, failures: tuple[type[Exception], ...]
+) -> None:
+    """Bring the data in ``directory`` to the log. ``failures`` are those of ``take_copy``.
+
+    Waits for the engine, and for a copy. Raises CannotArrive and EngineAway.
+    """
+    database = Database(directory)
+    try:
+        state = None
+        if database.stamp() is not None:
+            with database.reading() as connection:
+                state = read_state(connection)
+        if state is None and has_data(directory):
+            raise CannotArrive(
+                f"{directory} has the data of a server alone; let it begin a cluster: "
+                "chat-server cluster init"
+            )
+        fit = _compare(url, state)
+        if fit is Fit.GOES_ON:
+            return
+        if fit is Fit.NO_LOG:
+            _begin(directory, url, state)
+            return
+        if state is not None:
+            log.warning(
+                "the data of this server is set aside, and a copy takes its place: %s", fit.value
+            )
+        _copy(directory, url, take_copy, failures)
+    except (DatabaseFault, HistoryFault, CannotFound) as problem:
+        raise CannotArrive(str(problem)) from None
+
+
+def _compare(url: EngineUrl, state: SharedState | None) -> Fit:
+    """Return how the data stand to the log. Raises EngineAway."""
+    with closing(Dialer(url, DEFAULT_LIMITS.answer).dial()) as connection:
+        epoch = connection.call("HGET", LogKeys(url.prefix).all[0], "epoch")
+        if epoch is None:
+            return Fit.NO_LOG
+        if state is None or epoch.decode() != state.place.epoch:
+            return Fit.OTHER_LOG
+        line = EngineLine(connection, LogKeys(url.prefix))
+        writer = WriterId(state.place.epoch, "", "")
+        verdict = line.read(writer, state.place.applied, 1).verdict
+    if verdict is EngineVerdict.OK:
+        return Fit.GOES_ON
+    return Fit.BEHIND if verdict is EngineVerdict.BEHIND else Fit.CUT
+
+
+def _begin(directory: Path, url: EngineUrl, state: SharedState | None) -> None:
+    """Begin a log with what is in ``directory``."""
+    if state is None or state.place.applied == ORIGIN:
+        # Nothing was said in the log before, or there was none.
+        log.info(found_cluster(directory, url))
+        return
+    epoch = secrets.token_urlsafe(12)
+    log.warning("the engine has lost its log: it begins again here, under a new epoch")
+    begin_again(directory, url, epoch)
+
+
+def _copy(
+    directory: Path, url: EngineUrl, take_copy: TakeCopy, failures: tuple[type[Exception], ...]
+) -> None:
+    peers = read_peers(url)
+    why = "no other server of the cluster is there"
+    for address in peers:
+        try:
+            copied = take_copy(address, directory)
+        except failures as problem:
+            why = str(problem)
+            log.warning("cannot take a copy: %s", why)
+            continue
+        try:
+            _put_in_place(directory, copied)
+        finally:
+            copied.remove()
+        log.info("took a copy of the data from the server %s", copied.node)
+        return
+    raise CannotArrive(f"this server needs a copy of the data: {why}")
+
+
+def _put_in_place(directory: Path, copied: CopiedFiles) -> None:
+    """Let the files of a copy be the data; set aside what was there. Raises HistoryFault."""
+    # If this is interrupted, the place in the database does not fit, or there is none, and the next start copies again.
+    with suppress(FileNotFoundError):
+        former = copies.keep_former(directory / DATABASE_FILE)
+        (directory / DATABASE_FILE).unlink()
+        if former is not None:
+            log.info("the former data is %s", former)
+    remove_index(directory)
+    copies.keep_former(directory / HISTORY_FILE)
+    _move(copied.history, directory / HISTORY_FILE)
+    _move(copied.database, directory / DATABASE_FILE)
+
+
+def _move(source: Path, target: Path) -> None:
+    try:
+        source.replace(target)
+        descriptor = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as problem:
+        raise HistoryFault(f"cannot use {target}: {problem.strerror}") from None
+
+
+def copy_data(directory: Path, into: Path) -> None:
+    """Put a copy of the data in ``directory``, where a server may run, into the directory ``into``.
+
+    The history is copied last: so it is not behind the place in the database. Called in a thread. Raises sqlite3.Error.
+    """
+    for name in (DATABASE_FILE, HISTORY_FILE):
+        source = f"{(directory / name).absolute().as_uri()}?mode=ro"
+        with closing(
+            sqlite3.connect(source, uri=True, isolation_level=None, timeout=30)
+        ) as connection:
+            connection.execute("VACUUM INTO ?", (os.fspath(into / name),))

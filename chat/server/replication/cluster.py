@@ -1,0 +1,313 @@
+"""One server's part in a cluster: its log, what it writes behind the log, and where it begins."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import gevent
+from gevent.event import Event
+
+from chat.net.engine_url import EngineUrl
+from chat.protocol.names import UserName
+from chat.protocol.notices import LeaveReason
+from chat.server.accounts.accounts import Account, Accounts
+from chat.server.cluster.lease import LeaseRefused
+from chat.server.cluster.log_entry import EntryId
+from chat.server.cluster.redis_connection import EngineAway
+from chat.server.cluster.replicated_log import ReplicatedLog
+from chat.server.cluster.replication_limits import DEFAULT_LIMITS, ReplicationLimits
+from chat.server.cluster.standing import Standing
+from chat.server.directory.directory import Directory
+from chat.server.entrance.entrance import Entering
+from chat.server.entrance.joining import Joining, read_joining
+from chat.server.history.history import HistoryStore
+from chat.server.log.log import Change, LogClock
+from chat.server.log.operations import Operations
+from chat.server.replication.faults import CannotFollow
+from chat.server.replication.leases import read_leases
+from chat.server.replication.place import AppliedPlace, SharedState, StateChanges, read_state
+from chat.server.replication.record_codec import VERSION
+from chat.server.replication.remote_member import RemoteMember
+from chat.server.replication.server_list import ServerList, facts_of
+from chat.server.replication.shared_log import GONE, SharedLog
+from chat.server.replication.shared_settings import SharedSettings, encode
+from chat.server.replication.state_notes import SharedSequences, StateNotes
+from chat.server.replication.state_writer import StateWriter
+from chat.server.room.service import ChatService
+from chat.server.sessions.session import Session
+from chat.server.settings import Settings
+from chat.server.storage.database import Database
+
+log = logging.getLogger("chat.server")
+
+# Names of facts in the database.
+_SERVERS, _SETTINGS, _DEFAULT_ROOM = "servers", "settings", "default_room"
+_PAUSE = 0.5  # seconds between two tries to begin
+# Seconds in which a server may begin. Another run of it may hold the lease for 15 s after a crash.
+_PATIENCE = 60.0
+
+
+class Cluster:
+    """The server ``node`` in the cluster whose log is in the engine at ``url``.
+
+    ``on_standing`` are called with each change of the standing, with a reason. ``ended`` is set when this run of the
+    server has left the log for good.
+    """
+
+    def __init__(
+        self,
+        url: EngineUrl,
+        node: str,
+        database: Database,
+        clock: LogClock,
+        directory: Directory[Session],
+        settings: Settings,
+        limits: ReplicationLimits = DEFAULT_LIMITS,
+    ) -> None:
+        self.url = url
+        self.node = node
+        self.sequences = SharedSequences()
+        self.writer = StateWriter(database)
+        self.log = SharedLog(clock, directory.at, limits, self._note_applied)
+        self.wait_for_room = self.log.wait_for_room
+        self.on_standing: list[Callable[[Standing, str], object]] = []
+        self.standing = Standing.STARTING
+        self.reason = ""
+        self.ended = Event()
+        self.replicated: ReplicatedLog | None = None
+        self._limits = limits
+        self._configured = replace(settings)
+        self._settings = settings
+        self.servers: ServerList | None = None
+        self.shared_settings: SharedSettings | None = None
+        self._directory = directory
+        self._state: SharedState | None = None
+        self._notes: StateNotes | None = None
+        self._service: ChatService | None = None
+        self._writing: gevent.Greenlet[..., None] | None = None
+        self._written: EntryId | None = None
+        self._moved = Event()  # something was applied, or the standing has changed
+
+    def connect(
+        self,
+        service: ChatService,
+        operations: Operations,
+        history: HistoryStore,
+        adapt: Callable[[], object],
+    ) -> None:
+        """Get the parts whose state is shared. ``adapt`` is called when the shared settings have changed."""
+        self._service = service
+        self.servers = servers = ServerList(operations)
+        self.shared_settings = settings = SharedSettings(operations, self._settings, adapt)
+        facts = {
+            _SERVERS: servers.stored,
+            _SETTINGS: settings.stored,
+            _DEFAULT_ROOM: lambda: list(self._settings.default_room),
+        }
+        self._notes = StateNotes(self.sequences, self._directory, service.rooms, facts)
+        self.writer.take_changes = self._take_changes
+        self.writer.give_back = self._notes.give_back
+        self.writer.until_kept = history.wait_until_written
+        operations.add(GONE, self._end_sessions)
+
+    def open_elsewhere(
+        self, joining: Joining, writer: str, name: UserName, account: Account | None
+    ) -> Entering:
+        """Return what stands for a session of the server run ``writer``."""
+        assert self._service is not None, "connected before the log begins"
+        return RemoteMember(joining, writer, name, account, self._service, self._directory)
+
+    def on_disk_fault(self, reason: str) -> None:
+        """Leave the cluster, since this server cannot write its history."""
+        if self.replicated is not None:
+            self.replicated.fail(reason)
+
+    # The start
+
+    def load_numbers(self) -> None:
+        """Read the state from the database, and begin with its numbers. Raises DatabaseFault and CannotFollow."""
+        self._state = self.writer.run(_read)
+        if self._state is None:
+            raise CannotFollow(
+                "the data directory belongs to no cluster; see `chat-server cluster init --help`"
+            )
+        for name, last in self._state.heads.items():
+            self.sequences.restore(name, last)
+        facts = self._state.facts
+        room = facts.get(_DEFAULT_ROOM)
+        if room is not None and UserName(*room) != self._settings.default_room:
+            raise CannotFollow(f"the cluster calls its default room {room[0]}: set --default-room")
+        if self.servers is not None and self.shared_settings is not None:
+            self.servers.restore(facts.get(_SERVERS, {}))
+            self.shared_settings.restore(facts.get(_SETTINGS, {}))
+
+    def load_sessions(self, accounts: Accounts) -> None:
+        """Let the sessions be connected that were so at the place. Called when rooms and accounts are known."""
+        assert self._state is not None, "the numbers were loaded"
+        assert self._service is not None, "connected before the log begins"
+        for row in self._state.sessions:
+            joining = read_joining(row.values)
+            account = accounts.known.find(joining.name.key)
+            if account is not None and account.id != joining.account:
+                account = None
+            member = RemoteMember(
+                joining, row.home, joining.name, account, self._service, self._directory
+            )
+            member.restore(row.serial)
+        if self._notes is not None:
+            self._notes.begin()
+
+    def follow(self) -> None:
+        """Take the lease, and apply the log up to where it ends now. Raises CannotFollow."""
+        assert self._state is not None, "the state was loaded"
+        self.replicated = replicated = self._begin(self._state.place)
+        head = replicated.head
+        while replicated.applied.n < head and not self.ended.is_set():
+            self._moved.clear()
+            self._moved.wait()
+        if self.ended.is_set():
+            raise CannotFollow(f"cannot follow the log: {self.reason}")
+        self._state = None
+        log.info("follows the log of the cluster as %s, from entry %d on", self.node, head)
+        self._writing = gevent.spawn(self.writer.run_to_the_end)
+
+    def introduce(self, fingerprint: str) -> None:
+        """Tell the other servers about this one, and which settings count now. ``fingerprint`` is that of its key."""
+        assert self.servers is not None
+        assert self.shared_settings is not None
+        self.servers.tell(facts_of(self._configured, fingerprint, VERSION))
+        if encode(self._configured) != self.shared_settings.stored():
+            self.shared_settings.tell(self._configured)
+        for run, other in self.servers.all().items():
+            if run != self.log.incarnation and other.fingerprint != fingerprint:
+                log.warning(
+                    "the server %s shows clients another key than this one: they will not trust it",
+                    other.node,
+                )
+
+    def other_addresses(self) -> list[str]:
+        """Return where clients can go besides this server."""
+        others = self.servers.others(self.log.incarnation) if self.servers is not None else []
+        return [address for server in others for address in server.addresses]
+
+    @property
+    def is_following(self) -> bool:
+        return self.standing is Standing.FOLLOWING
+
+    def status(self) -> dict[str, Any]:
+        """Return how this server stands to the cluster: see ``cluster_report``."""
+        replicated = self.replicated
+        records, size = replicated.waiting if replicated is not None else (0, 0)
+        users: dict[str, set[str]] = {}
+        for member in self._directory:
+            users.setdefault(member.home, set()).add(member.name.key)
+        leases = read_leases(self.url)
+        servers = self.servers.all() if self.servers is not None else {}
+        return {
+            "node": self.node,
+            "standing": self.standing.value,
+            "reason": self.reason,
+            "epoch": replicated.epoch if replicated is not None else "",
+            "applied": replicated.applied.n if replicated is not None else 0,
+            "head": replicated.head if replicated is not None else 0,
+            "waiting": {"records": records, "bytes": size},
+            "engine": str(self.url.addresses[0]),
+            "servers": [
+                {
+                    "node": facts.node,
+                    "addresses": list(facts.addresses),
+                    "peer": facts.peer,
+                    "version": facts.version,
+                    "users": len(users.get(run, ())),
+                    "applied": leases[run].applied if run in leases else None,
+                    "lease_ends_in": leases[run].ends_in if run in leases else None,
+                    "is_here": run == self.log.incarnation,
+                }
+                for run, facts in servers.items()
+            ],
+        }
+
+    def _begin(self, place: AppliedPlace) -> ReplicatedLog:
+        """Return the log behind ``place``, with a lease. Raises CannotFollow."""
+        deadline = time.monotonic() + _PATIENCE
+        told = ""
+        while True:
+            replicated = ReplicatedLog(
+                self.url,
+                self.node,
+                place.epoch,
+                apply=self.log.take,
+                tell=self._tell,
+                applied=place.applied,
+                fenced=place.fenced,
+                limits=self._limits,
+            )
+            # Before the first entry comes.
+            self.log.use(replicated)
+            try:
+                replicated.start()
+                return replicated
+            except (EngineAway, LeaseRefused) as problem:
+                reason = str(problem)
+                is_final = (
+                    isinstance(problem, LeaseRefused) and problem.standing is not Standing.OVER
+                )
+                if is_final or time.monotonic() >= deadline:
+                    raise CannotFollow(f"cannot follow the log: {reason}") from None
+            if reason != told:
+                told = reason
+                log.warning("cannot follow the log yet: %s", reason)
+            gevent.sleep(_PAUSE)
+
+    # While the server runs
+
+    def _note_applied(self) -> None:
+        self._moved.set()
+
+    def _tell(self, standing: Standing, reason: str) -> None:
+        self.standing, self.reason = standing, reason
+        level = logging.INFO if standing in (Standing.FOLLOWING, Standing.CLOSED) else logging.ERROR
+        log.log(level, "cluster: %s%s", standing.value, f": {reason}" if reason else "")
+        if standing not in (Standing.STARTING, Standing.FOLLOWING, Standing.AWAY):
+            self.ended.set()
+        self._moved.set()
+        for tell in self.on_standing:
+            tell(standing, reason)
+
+    def _end_sessions(self, change: Change) -> None:
+        """End what stands for the sessions of a server that has ended."""
+        run = change.fields["writer"]
+        for member in self._directory.of_home(run):
+            member.depart(LeaveReason.DISCONNECTED)
+        if self.servers is not None:
+            self.servers.forget(run)
+
+    def _take_changes(self) -> tuple[AppliedPlace, StateChanges] | None:
+        replicated = self.replicated
+        if replicated is None or self._notes is None:
+            return None
+        applied = replicated.applied
+        if applied == self._written:
+            return None
+        self._written = applied
+        place = AppliedPlace(replicated.epoch, applied, tuple(replicated.reader.fenced))
+        return place, self._notes.take()
+
+    # The end
+
+    def stop(self) -> None:
+        """Write the state a last time. Called when the log is closed, and before history is."""
+        if self._writing is not None:
+            self._writing.kill()
+            self.writer.stop()
+
+
+def _read(database: Database) -> SharedState | None:
+    if database.stamp() is None:
+        return None
+    with database.reading() as connection:
+        return read_state(connection)

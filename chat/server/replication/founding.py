@@ -1,0 +1,119 @@
+"""Let the data of a single server be the beginning of a cluster, and the data of a cluster that of a single server."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from chat.net.engine_url import EngineUrl
+from chat.server.cluster.engine_line import EngineLine, LogKeys
+from chat.server.cluster.redis_connection import Dialer, EngineAway
+from chat.server.cluster.replication_limits import DEFAULT_LIMITS
+from chat.server.history.faults import HistoryFault
+from chat.server.history.reader import FILE_NAME as HISTORY_FILE
+from chat.server.history.reader import Reader
+from chat.server.history.stored import GUEST, LogName
+from chat.server.history.writer import open_writer
+from chat.server.replication.place import (
+    AppliedPlace,
+    StateChanges,
+    drop_tables,
+    make_tables,
+    read_state,
+    write_state,
+)
+from chat.server.storage.database import Database, DatabaseFault
+
+
+class CannotFound(Exception):
+    """Report that a cluster could not be founded or left. The text is one line for the operator."""
+
+
+def found_cluster(directory: Path, url: EngineUrl) -> str:
+    """Begin a log in the engine at ``url`` with the data in ``directory``; return a line for the operator.
+
+    Numbers and epoch stay, and so do the places of clients. No server may run there. Raises CannotFound.
+    """
+    database = Database(directory)
+    try:
+        with database.reading() as connection:
+            state = read_state(connection)
+        if state is not None:
+            raise CannotFound(f"{directory} belongs to a cluster already")
+        epoch, heads = _read_history(directory)
+        with closing(Dialer(url, DEFAULT_LIMITS.answer).dial()) as opened:
+            line = EngineLine(opened, LogKeys(url.prefix))
+            if not line.begin(epoch):
+                raise CannotFound(
+                    f"the engine has a log with the prefix {url.prefix} already; an empty server joins it"
+                )
+        with database.writing() as connection:
+            make_tables(connection)
+            write_state(connection, AppliedPlace(epoch), StateChanges(heads, {}, {}))
+    except (DatabaseFault, HistoryFault, EngineAway) as problem:
+        raise CannotFound(str(problem)) from None
+    return f"{directory} is the beginning of a cluster now; start the server with --cluster"
+
+
+def begin_again(directory: Path, url: EngineUrl, epoch: str) -> None:
+    """Begin the log again with the data in ``directory``, under a new ``epoch``: the engine has lost it.
+
+    No server may run there. Raises CannotFound, DatabaseFault, HistoryFault and EngineAway.
+    """
+    database = Database(directory)
+    with database.reading() as connection:
+        state = read_state(connection)
+    assert state is not None, "the data belongs to a cluster"
+    # First the data: if this is interrupted, the next start finds no log, and begins again.
+    writer = open_writer(directory, bound=0, durable=True)
+    writer.begin_epoch(epoch)
+    heads = {name: log.head for name, log in writer.opened.logs.items()}
+    writer.close()
+    with database.writing() as connection:
+        gone = {(row.home, row.number): None for row in state.sessions}
+        guests = {name: None for name in state.heads if name.kind == GUEST}
+        changes = StateChanges({**heads, **guests}, gone, {"servers": {}})
+        write_state(connection, AppliedPlace(epoch), changes)
+    with closing(Dialer(url, DEFAULT_LIMITS.answer).dial()) as opened:
+        if not EngineLine(opened, LogKeys(url.prefix)).begin(epoch):
+            raise CannotFound("another server has begun the log meanwhile; start this one again")
+
+
+def has_data(directory: Path) -> bool:
+    """Return whether ``directory`` has accounts, bans, rooms or messages. Raises DatabaseFault."""
+    if (directory / HISTORY_FILE).exists():
+        with closing(Reader(directory)) as reader:
+            if any(state.head for state in reader.logs().values()):
+                return True
+    database = Database(directory)
+    if database.stamp() is None:
+        return False
+    with database.reading() as connection:
+        tables = ("users", "bans", "mutes", "rooms")
+        return any(
+            connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in tables
+        )
+
+
+def leave_cluster(directory: Path) -> str:
+    """Let ``directory`` be the data of a single server; return a line for the operator.
+
+    No server may run there. Raises CannotFound.
+    """
+    database = Database(directory)
+    try:
+        with database.writing() as connection:
+            if read_state(connection) is None:
+                raise CannotFound(f"{directory} belongs to no cluster")
+            drop_tables(connection)
+    except DatabaseFault as problem:
+        raise CannotFound(str(problem)) from None
+    return f"{directory} belongs to no cluster any more; start the server without --cluster"
+
+
+def _read_history(directory: Path) -> tuple[str, dict[LogName, int | None]]:
+    """Return the epoch and the last numbers of the history, which begins now if there is none. Raises HistoryFault."""
+    writer = open_writer(directory, bound=0, durable=True)
+    opened = writer.opened
+    writer.close()
+    return opened.epoch, {name: state.head for name, state in opened.logs.items()}

@@ -1,0 +1,95 @@
+"""Know the servers of the cluster: each tells the others about itself when it begins, by an operation in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from chat import __version__
+from chat.server.log.log import Change
+from chat.server.log.operations import Operations
+from chat.server.settings import Settings
+
+SERVER = "server"
+
+
+class ServerFacts(NamedTuple):
+    """Describe a server to the others: its name, where clients and servers reach it, and its version.
+
+    ``level`` is the feature level of its records: see ``record_codec.VERSION``. ``fingerprint`` is that of the key that
+    it shows to clients; empty without TLS.
+    """
+
+    node: str
+    addresses: tuple[str, ...]
+    peer: str
+    version: str
+    level: int
+    fingerprint: str
+
+
+class ServerList:
+    """The servers that have begun and not ended, by the names of their runs in the log."""
+
+    def __init__(self, operations: Operations) -> None:
+        self._operations = operations
+        self._servers: dict[str, ServerFacts] = {}
+        # Called when a server has come or gone.
+        self.on_change: Callable[[], object] = lambda: None
+        operations.add(SERVER, self._note)
+
+    def __len__(self) -> int:
+        return len(self._servers)
+
+    def restore(self, stored: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take over what ``stored`` returned when the state was written."""
+        self._servers = {run: _read(fields) for run, fields in stored.items()}
+
+    def stored(self) -> dict[str, dict[str, Any]]:
+        """Return the servers as JSON can hold them."""
+        return {run: facts._asdict() for run, facts in self._servers.items()}
+
+    def tell(self, facts: ServerFacts) -> None:
+        """Tell the others about this server, and wait until the log has it."""
+        self._operations.perform(SERVER, facts._asdict())
+
+    def forget(self, run: str) -> None:
+        """Note that the server run ``run`` has ended."""
+        if self._servers.pop(run, None) is not None:
+            self.on_change()
+
+    def of(self, run: str) -> ServerFacts | None:
+        """Return what the server run ``run`` has told; None if it has ended."""
+        return self._servers.get(run)
+
+    def all(self) -> dict[str, ServerFacts]:
+        """Return all servers by the names of their runs."""
+        return dict(self._servers)
+
+    def others(self, own: str) -> list[ServerFacts]:
+        """Return the servers besides the run ``own``."""
+        return [facts for run, facts in self._servers.items() if run != own]
+
+    def _note(self, change: Change) -> None:
+        # Another run of this server may have crashed; a fence ends it later.
+        self._servers[change.writer] = _read(change.fields)
+        self.on_change()
+
+
+def facts_of(settings: Settings, fingerprint: str, level: int) -> ServerFacts:
+    """Return what a server with ``settings`` tells the others."""
+    peer = settings.peer_address
+    return ServerFacts(
+        settings.node,
+        tuple(map(str, settings.public_addresses)),
+        str(peer) if peer is not None else "",
+        __version__,
+        level,
+        fingerprint,
+    )
+
+
+def _read(fields: Mapping[str, Any]) -> ServerFacts:
+    values = {name: fields[name] for name in ServerFacts._fields}
+    values["addresses"] = tuple(values["addresses"])
+    return ServerFacts(**values)

@@ -1,0 +1,1 @@
+"""Cause trouble in a cluster while users talk, and check what they saw: ``python -m tests.cluster``."""

@@ -1,0 +1,155 @@
+"""The engine as ``deploy/cluster`` sets it up: logins, rights, replicas and Sentinel suffice for a server."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import gevent
+import pytest
+
+from chat.net.engine_url import EngineUrl, parse_engine_url
+from chat.server.cluster.engine_line import EngineVerdict, Redialing, WriterId
+from chat.server.cluster.library import LIBRARY
+from chat.server.cluster.log_entry import LogEntry
+from chat.server.cluster.redis_connection import Dialer, EngineAway, EngineRefused
+from chat.server.cluster.replicated_log import ReplicatedLog
+from chat.server.cluster.standing import Standing
+from chat.server.replication.founding import CannotFound, found_cluster
+from chat.server.replication.leases import read_leases
+from tests.deploy.cluster_files import prepared
+from tests.server.cluster.engine_process import EngineProcess, needs_engine
+from tests.server.cluster.servers import EPOCH, LIMITS, until
+
+pytestmark = needs_engine
+
+
+class ConfiguredEngine(EngineProcess):
+    """An engine, or a Sentinel, that reads ``text`` as its file, with the port and the paths of this test."""
+
+    def __init__(self, directory: Path, text: str, *options: str) -> None:
+        super().__init__(directory)
+        text = re.sub(r"^port \d+$", f"port {self.port}", text, flags=re.MULTILINE)
+        text = text.replace("dir /data", f"dir {directory}\nbind 127.0.0.1")
+        (directory / "conf").write_text(text)
+        self._options = options
+
+    def _words(self) -> list[str]:
+        return [str(self.directory / "conf"), *self._options]
+
+    def _answers(self) -> bool:
+        # Nobody may PING it without a login.
+        said = (self.directory / "log").read_text(errors="replace")
+        return re.search("Ready to accept connections|Sentinel ID is", said) is not None
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    return prepared(tmp_path)
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def start_engine(secrets: Path, directory: Path, stack: ExitStack, more: str = "") -> EngineProcess:
+    text = (secrets.parent / "valkey.conf").read_text()
+    text = text.replace("/data/users.acl", str(secrets / "users.acl"))
+    engine = ConfiguredEngine(
+        directory, f"{text}\n{(secrets / 'replication.conf').read_text()}{more}"
+    )
+    stack.callback(engine.kill)
+    engine.start()
+    return engine
+
+
+def start_cluster(
+    secrets: Path, directory: Path, stack: ExitStack
+) -> tuple[EngineProcess, EngineUrl]:
+    """Start three engines and a Sentinel; return the primary, and the URL for servers."""
+    primary = start_engine(secrets, directory / "primary", stack)
+    for name in ("left", "right"):
+        start_engine(secrets, directory / name, stack, f"replicaof 127.0.0.1 {primary.port}\n")
+    text = (secrets.parent / "sentinel.conf").read_text()
+    monitored = re.sub(r"10\.88\.0\.11 6379 2", f"127.0.0.1 {primary.port} 1", text)
+    assert monitored != text
+    sentinel = ConfiguredEngine(
+        directory / "sentinel",
+        monitored + (secrets / "sentinel-logins.conf").read_text(),
+        "--sentinel",
+    )
+    stack.callback(sentinel.kill)
+    sentinel.start()
+    return primary, parse_engine_url(
+        f"redis+sentinel://chat@127.0.0.1:{sentinel.port}/chat?password-file={secrets}/engine-password"
+        f"&sentinel-password-file={secrets}/sentinel-password&replicas=1"
+    )
+
+
+def follow(url: EngineUrl, stack: ExitStack) -> tuple[ReplicatedLog, list[LogEntry]]:
+    """Begin a log in the engine, and follow it as a server does."""
+    with Redialing(Dialer(url, 3.0), LIBRARY).line() as line:
+        assert line.create(EPOCH) == EPOCH
+    applied: list[LogEntry] = []
+    log = ReplicatedLog(
+        url, "chat1", EPOCH, apply=applied.append, tell=lambda standing, reason: None, limits=LIMITS
+    )
+    log.start()
+    stack.callback(log.close, 0)
+    return log, applied
+
+
+def test_a_server_has_the_rights_that_it_needs_and_no_more(
+    secrets: Path, tmp_path: Path, stack: ExitStack
+) -> None:
+    _, url = start_cluster(secrets, tmp_path / "engines", stack)
+    (tmp_path / "data").mkdir()
+    log, applied = follow(url, stack)
+    log.append(b"hello")
+    until(lambda: any(b"hello" in entry.records for entry in applied))
+    with Redialing(Dialer(url, 3.0), LIBRARY).line() as line:
+        writer = WriterId(EPOCH, "chat1", log.incarnation)
+        assert line.trim(writer, 3600.0).verdict is EngineVerdict.OK
+    assert log.standing is Standing.FOLLOWING
+    assert read_leases(url).keys() == {log.incarnation}
+    # It refuses since there is a log, and not for a missing right.
+    with pytest.raises(CannotFound, match="has a log with the prefix chat already"):
+        found_cluster(tmp_path / "data", url)
+
+    connection = Dialer(url, 3.0).dial()
+    stack.callback(connection.close)
+    for command in (
+        ("GET", "other"),
+        ("HGET", "other", "n"),
+        ("FLUSHALL",),
+        ("CONFIG", "GET", "*"),
+        ("FUNCTION", "FLUSH"),
+        ("ACL", "LIST"),
+        ("PUBLISH", "other", "x"),
+    ):
+        with pytest.raises(EngineRefused, match=r"NOPERM|No permissions|no permissions"):
+            connection.call(*command)
+
+
+def test_nobody_comes_in_without_a_login(secrets: Path, tmp_path: Path, stack: ExitStack) -> None:
+    engine = start_engine(secrets, tmp_path / "engine", stack)
+    with pytest.raises(EngineAway, match=r"NOAUTH|Authentication required"):
+        Dialer(parse_engine_url(f"redis://127.0.0.1:{engine.port}"), 3.0).dial()
+
+
+@pytest.mark.thorough("takes 15 s: Sentinel waits before it makes another engine the primary")
+def test_another_engine_takes_over(secrets: Path, tmp_path: Path, stack: ExitStack) -> None:
+    primary, url = start_cluster(secrets, tmp_path / "engines", stack)
+    log, applied = follow(url, stack)
+    log.append(b"before")
+    until(lambda: any(b"before" in entry.records for entry in applied))
+    # Sentinel asks the primary for its replicas every 10 s.
+    gevent.sleep(11)
+    primary.kill()
+    log.append(b"after")
+    until(lambda: any(b"after" in entry.records for entry in applied))
+    assert log.standing is Standing.FOLLOWING
