@@ -82,9 +82,9 @@ def _words(option: Option, value: object, path: Path) -> str:
             isinstance(each, str) for each in value
         ):
             return ",".join(value)
-        case Kind.ADDRESSES, str():
+        case Kind.SERVERS, str():
             return value
-        case Kind.ADDRESSES, list() if value and all(isinstance(each, str) for each in value):
+        case Kind.SERVERS, list() if value and all(isinstance(each, str) for each in value):
             return "\n".join(value)
         case Kind.TABLE, dict() if _is_table_of_texts(value):
             return ";".join(f"{key}={each}" for key, each in value.items())

@@ -37,7 +37,7 @@ class Kind(Enum):
     NAMES = 'a list of names such as ["bob"]'
     TABLE = 'a table of texts such as {"image/*" = "feh"}, without ";"'
     ENTRIES = "a table with a text for each key"
-    ADDRESSES = 'an address in quotes, or a list such as ["a.example.org", "b.example.org"]'
+    SERVERS = 'an address in quotes, or a list such as ["a.example.org", "b.example.org"]'
     NETWORKS = 'a list of networks such as ["10.0.0.0/8"]'
     ADDRESSES = 'a list of addresses such as ["chat.example.org:8080"]'
 

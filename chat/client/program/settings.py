@@ -311,7 +311,7 @@ def _file(text: str, where: str) -> Path:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("address", Kind.ADDRESSES, read_addresses, sets="addresses"),
+    Option("address", Kind.SERVERS, read_addresses, sets="addresses"),
     Option("username", Kind.TEXT, _username),
     Option("password-file", Kind.TEXT, read_password_file, sets="password"),
     Option("byte-order", Kind.TEXT, partial(read_choice, values=("auto", "little", "big"))),
