@@ -23,7 +23,7 @@ from chat.client.program.catching_up import CatchingUp
 from chat.client.program.reconnect import Reconnector, Recover
 from chat.client.resuming.wishes import CatchUpWishes
 from chat.client.servers.retrying import RetryPolicy
-from chat.client.servers.server_list import ServerList
+from chat.client.servers.server_choice import ServerChoice
 from chat.net.address import Address
 from tests.client.fake_connection import NINE, Audience, FakeConnection, run_until_idle, spawn
 
@@ -87,7 +87,7 @@ class World:
         recover: Recover | None = None,
         catching_up: CatchingUp | None = None,
         marks: UserMarks | None = None,
-        servers: ServerList | None = None,
+        servers: ServerChoice | None = None,
     ) -> None:
         self.outcomes = list(outcomes)
         self.reconnector = Reconnector(

@@ -14,7 +14,7 @@ from chat.client.program.credentials import Credentials
 from chat.client.program.settings import Settings
 from chat.client.resuming.resumer import Resumer
 from chat.client.runtime.gevent_runtime import GEVENT
-from chat.client.servers.server_list import ServerList
+from chat.client.servers.server_choice import ServerChoice
 from chat.client.trust.connector import Connector, TrustPolicy, TrustPrompt, UnknownServer
 from chat.client.trust.known_hosts import KnownHosts
 from chat.net.address import Address
@@ -198,7 +198,7 @@ class LoginFlow:
 
 def make_servers(
     settings: Settings, judge: TrustPrompt | None, warn: Callable[[str], object] | None = None
-) -> ServerList:
+) -> ServerChoice:
     """Return the servers of the settings, for greenlets.
 
     ``judge`` asks the user whether to trust an unknown server; None: unknown servers are refused. ``warn`` gets a
@@ -212,7 +212,7 @@ def make_servers(
         judge,
         warn,
     )
-    return ServerList(GEVENT, settings.addresses, policy, warn=warn)
+    return ServerChoice(GEVENT, settings.addresses, policy, warn=warn)
 
 
 def credentials_of(settings: Settings) -> Credentials:

@@ -36,7 +36,7 @@ from chat.client.resuming.events import (
 from chat.client.runtime.gevent_runtime import GEVENT
 from chat.client.servers.changing import MOVES, ServerChanges
 from chat.client.servers.retrying import Pauses, RetryPolicy, is_final
-from chat.client.servers.server_list import ServerList
+from chat.client.servers.server_choice import ServerChoice
 from chat.net.address import Address
 from chat.process.offload import Outcome, WorkFailed, outcome_of
 from chat.protocol.commands import Command, Verb
@@ -101,7 +101,7 @@ class Reconnector:
         recover: Recover | None = None,
         catching_up: CatchingUp | None = None,
         marks: UserMarks | None = None,
-        servers: ServerList | None = None,
+        servers: ServerChoice | None = None,
     ) -> None:
         self._connect = connect
         self._conversation = conversation

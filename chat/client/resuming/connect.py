@@ -14,7 +14,7 @@ from chat.client.connection.saver import SaveDirectory, Saver
 from chat.client.connection.saving import given_path
 from chat.client.resuming.room import ReconnectingRoom
 from chat.client.runtime.runtime import PLAIN, Runtime
-from chat.client.servers.server_list import ServerList
+from chat.client.servers.server_choice import ServerChoice
 from chat.client.state.finding import open_given, owner_of
 from chat.client.state.memory import Memory
 from chat.client.trust.connector import Connector, TlsChoice, TrustPolicy, TrustPrompt
@@ -161,7 +161,7 @@ def connect(
     ]
     if not addresses:
         raise ValueError("no address: expected at least one")
-    servers = ServerList(runtime, addresses, policy, warn=warn)
+    servers = ServerChoice(runtime, addresses, policy, warn=warn)
     sessions = _Sessions(session)
 
     def log_in(

@@ -35,7 +35,7 @@ from chat.client.resuming.wishes import CatchUpWishes
 from chat.client.runtime.runtime import Runtime, Task
 from chat.client.servers.changing import MOVES, ServerChanges
 from chat.client.servers.retrying import Pauses, RetryPolicy, is_final
-from chat.client.servers.server_list import ServerList
+from chat.client.servers.server_choice import ServerChoice
 from chat.client.state.errors import StateFileError
 from chat.client.state.memory import Memory
 from chat.client.state.unanswered_line import UnansweredLine
@@ -65,7 +65,7 @@ class ReconnectingRoom(LastSession, RoomHost):
         policy: RetryPolicy | None = None,
         wishes: CatchUpWishes | None = None,
         rooms: Iterable[str] | None = None,
-        servers: ServerList | None = None,
+        servers: ServerChoice | None = None,
     ) -> None:
         LastSession.__init__(self)
         RoomHost.__init__(self)

@@ -9,7 +9,7 @@ from chat.client.connection.events import Notice
 from chat.client.errors import ConnectionLost
 from chat.client.runtime.runtime import Runtime
 from chat.client.servers.moving import Move
-from chat.client.servers.server_list import ServerList
+from chat.client.servers.server_choice import ServerChoice
 from chat.net.address import Address
 from chat.protocol.notices import NoticeCode
 
@@ -25,7 +25,7 @@ LogInAmong = Callable[[Connection, Sequence[Address]], Connection]
 class ServerChanges:
     """The changes of one user from server to server. Without ``servers``, there is only one."""
 
-    def __init__(self, runtime: Runtime, servers: ServerList | None, log_in: LogInAmong) -> None:
+    def __init__(self, runtime: Runtime, servers: ServerChoice | None, log_in: LogInAmong) -> None:
         self._runtime = runtime
         self._servers = servers
         self._log_in = log_in

@@ -24,7 +24,7 @@ from chat.client.program.settings import Settings
 from chat.client.resuming.resumer import Resumer
 from chat.client.resuming.wishes import CatchUpWishes
 from chat.client.runtime.gevent_runtime import GEVENT
-from chat.client.servers import server_list
+from chat.client.servers import server_choice
 from chat.client.trust.connector import Connector, TrustPolicy, UnknownServer
 from chat.net.address import parse_address
 from chat.net.fingerprint import fingerprint_of_key
@@ -207,7 +207,7 @@ def test_all_that_the_settings_say_of_encryption_counts(
         demanded.append(policy)
         return Connector(GEVENT, parse_address("chat.example:8080"), policy)
 
-    monkeypatch.setattr(server_list, "Connector", make)
+    monkeypatch.setattr(server_choice, "Connector", make)
     key = fingerprint_of_key(b"key")
     settings = Settings(
         tls="required", fingerprint=key, insecure=True, known_hosts=tmp_path / "known"

@@ -15,9 +15,9 @@ from chat.client.program.catching_up import CatchingUp
 from chat.client.resuming.events import CatchUpBegan, CatchUpEnded, Disconnected
 from chat.client.resuming.wishes import CatchUpWishes
 from chat.client.runtime.gevent_runtime import GEVENT
-from chat.client.servers import server_list
+from chat.client.servers import server_choice
 from chat.client.servers.retrying import RetryPolicy
-from chat.client.servers.server_list import ServerList
+from chat.client.servers.server_choice import ServerChoice
 from chat.client.trust.connector import TrustPolicy
 from chat.net.address import Address
 from chat.structs import replace
@@ -30,12 +30,12 @@ MOVE = Notice("move", "Go on.", NINE, servers=(B, C))
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_list, "SPREAD", 0.0)
+    monkeypatch.setattr(server_choice, "SPREAD", 0.0)
 
 
 @pytest.fixture
-def servers() -> ServerList:
-    return ServerList(GEVENT, [Address("a", 8080), B], TrustPolicy())
+def servers() -> ServerChoice:
+    return ServerChoice(GEVENT, [Address("a", 8080), B], TrustPolicy())
 
 
 @pytest.fixture
@@ -53,7 +53,9 @@ def replace_old(world: World) -> None:
 
 
 class TestMoving:
-    def test_the_old_connection_is_read_to_its_end(self, world: World, servers: ServerList) -> None:
+    def test_the_old_connection_is_read_to_its_end(
+        self, world: World, servers: ServerChoice
+    ) -> None:
         second = FakeConnection()
         world.start(second, servers=servers)
         world.first.receive(MOVE)
@@ -71,7 +73,7 @@ class TestMoving:
         assert world.first.closed
 
     def test_an_old_server_that_goes_on_is_left_after_a_while(
-        self, world: World, servers: ServerList, monkeypatch: pytest.MonkeyPatch
+        self, world: World, servers: ServerChoice, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("chat.client.servers.moving._LAST_WORDS", 0.01)
         second = FakeConnection()
@@ -81,7 +83,7 @@ class TestMoving:
         assert world.audience.of(Disconnected) == []
 
     def test_a_failed_try_is_repeated_while_the_old_server_stays(
-        self, world: World, servers: ServerList, monkeypatch: pytest.MonkeyPatch
+        self, world: World, servers: ServerChoice, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("chat.client.servers.moving._PAUSES", RetryPolicy(0.001, 0.004))
         second = FakeConnection()
@@ -94,7 +96,7 @@ class TestMoving:
         world.wait_for(second)
         assert world.audience.of(Disconnected) == []
 
-    def test_a_second_notice_changes_nothing(self, world: World, servers: ServerList) -> None:
+    def test_a_second_notice_changes_nothing(self, world: World, servers: ServerChoice) -> None:
         silence = Silence()
         silence.then = entered()
         world.start(silence, servers=servers)
@@ -108,7 +110,7 @@ class TestMoving:
         assert len(world.names) == 1
 
     def test_a_user_who_was_kicked_does_not_come_back_by_a_move(
-        self, world: World, servers: ServerList
+        self, world: World, servers: ServerChoice
     ) -> None:
         silence = Silence()
         silence.then = entered()
@@ -124,14 +126,14 @@ class TestMoving:
         assert silence.then.closed
 
     def test_another_login_of_the_user_still_ends_it(self, world: World) -> None:
-        world.start(servers=ServerList(GEVENT, [Address("a", 8080)], TrustPolicy()))
+        world.start(servers=ServerChoice(GEVENT, [Address("a", 8080)], TrustPolicy()))
         replace_old(world)
         with pytest.raises(Dismissed):
             world.task.get(timeout=5)
         assert [news.code for news in world.audience.of(Notice)] == ["replaced"]
 
     def test_the_user_may_ask_for_something_else_meanwhile(
-        self, world: World, servers: ServerList
+        self, world: World, servers: ServerChoice
     ) -> None:
         silence, third = Silence(), FakeConnection()
         silence.then = entered()
@@ -145,7 +147,7 @@ class TestMoving:
         assert silence.then.closed
 
     def test_a_client_that_leaves_meanwhile_leaves_the_other_server_too(
-        self, world: World, servers: ServerList
+        self, world: World, servers: ServerChoice
     ) -> None:
         silence = Silence()
         silence.then = entered()
@@ -160,7 +162,9 @@ class TestMoving:
 
 
 class TestLosing:
-    def test_the_next_try_is_at_once_and_elsewhere(self, world: World, servers: ServerList) -> None:
+    def test_the_next_try_is_at_once_and_elsewhere(
+        self, world: World, servers: ServerChoice
+    ) -> None:
         second = FakeConnection()
         world.start(second, servers=servers)
         world.first.lose()
@@ -170,7 +174,7 @@ class TestLosing:
         ]
 
     def test_if_nobody_is_there_it_is_an_outage_as_any_other(
-        self, world: World, servers: ServerList
+        self, world: World, servers: ServerChoice
     ) -> None:
         second = FakeConnection()
         world.start(ConnectError("Both are dead."), second, servers=servers)
@@ -183,7 +187,7 @@ class TestLosing:
         ]
 
     def test_people_see_a_loss_that_takes_longer(
-        self, world: World, servers: ServerList, monkeypatch: pytest.MonkeyPatch
+        self, world: World, servers: ServerChoice, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(loss_display, "_MOMENT", 0.01)
         silence = Silence()
@@ -198,7 +202,7 @@ class TestLosing:
 class TestWhatWasSaidMeanwhile:
     EARLIER = Text("alice", NINE, "bob?", seq=1, replay=True)
 
-    def missed(self, servers: ServerList, silence: float) -> list[UiEvent]:
+    def missed(self, servers: ServerChoice, silence: float) -> list[UiEvent]:
         """Return what people see of a message that was said while they were away for a moment."""
         world = World(CatchUpWishes(50, follows=True))
         world.first = entered(RoomHistory("e", last=0))
@@ -223,14 +227,14 @@ class TestWhatWasSaidMeanwhile:
         finally:
             world.task.kill()
 
-    def test_it_comes_as_if_the_user_had_been_there(self, servers: ServerList) -> None:
+    def test_it_comes_as_if_the_user_had_been_there(self, servers: ServerChoice) -> None:
         welcome, earlier, live = self.missed(servers, 0.0)
         assert isinstance(welcome, Welcome)
         assert isinstance(earlier, Text)
         assert not earlier.replay
         assert isinstance(live, Text)
 
-    def test_after_a_longer_silence_it_is_marked_as_earlier(self, servers: ServerList) -> None:
+    def test_after_a_longer_silence_it_is_marked_as_earlier(self, servers: ServerChoice) -> None:
         kinds = [type(each) for each in self.missed(servers, 60.0)]
         assert kinds == [CatchUpBegan, Text, CatchUpEnded, Welcome, Text]
 

@@ -12,7 +12,7 @@ import pytest
 
 from chat.client import Disconnected, ReconnectingRoom, Text, Welcome, connect
 from chat.client.errors import ConnectError, LoginRefused
-from chat.client.servers import server_list
+from chat.client.servers import server_choice
 from tests.peers.certificates import Identity, make_identity
 from tests.peers.fake_cluster import FakeCluster, Node, fake_cluster
 
@@ -269,7 +269,7 @@ def test_without_a_limit_a_dead_machine_would_hold_up_the_start(
     cluster: FakeCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first address is of a machine that takes connections, and never answers a login."""
-    monkeypatch.setattr(server_list, "REACH", 0.3)
+    monkeypatch.setattr(server_choice, "REACH", 0.3)
     import socket
 
     with socket.create_server(("127.0.0.1", 0), backlog=1) as silent:

@@ -54,7 +54,7 @@ class _Server:
         self.not_before = uptime() + self.pauses.next()
 
 
-class ServerList:
+class ServerChoice:
     """The servers of one user at one chat. ``addresses`` are those that the user has named, the preferred one first.
 
     All logins go through ``connect``, one at a time. ``warn`` gets a sentence about a server that is left out.
