@@ -364,8 +364,8 @@ class Connection(SessionFacts, RoomHost):
             return
         # Read on until the server closes: by then every message is answered. If a socket is closed with unread data,
         # the kernel resets the connection, and the server loses what it has not read yet.
-        if not self._readers.acquire():
-            self._ended.wait(timeout)
+        # Another task that reads may read to the end, or only its next event.
+        if not self._readers.acquire(timeout=timeout):
             return
         try:
             self._incoming.saves = False
