@@ -11,6 +11,7 @@ import fcntl
 import logging
 import os
 import ssl
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -69,6 +70,41 @@ class Certificates:
         self.context, self.fingerprint = context, fingerprint
         _warn_if_expired(certificate, leaf)
 
+    def read_pair(self) -> tuple[str, str]:
+        """Return the certificate, with its chain, and the key, as PEM. Raises CertificateFault."""
+        certificate, key = _files(self._settings)
+        try:
+            return certificate.read_text("ascii"), key.read_text("ascii")
+        except (OSError, ValueError) as problem:
+            reason = problem.strerror if isinstance(problem, OSError) else "expected PEM"
+            raise CertificateFault(f"cannot read {certificate} and {key}: {reason}") from None
+
+
+def store_pair(directory: Path, certificate: str, key: str) -> None:
+    """Let the server in ``directory`` show the certificate and the key (PEM) of another server from its next start on.
+
+    Raises CertificateFault if they do not belong together, or cannot be written. Then nothing has changed.
+    """
+    try:
+        make_private_directory(directory)
+        with (
+            _locked(directory),
+            tempfile.TemporaryDirectory(dir=directory, prefix="new-key-") as temporary,
+        ):
+            paths = Path(temporary) / CERTIFICATE_NAME, Path(temporary) / KEY_NAME
+            for path, text in zip(paths, (certificate, key), strict=True):
+                _write(path, text.encode())
+            load_chain(make_context(), *paths)
+            # A crash in between leaves a key without a certificate: the next start makes one for it.
+            (directory / CERTIFICATE_NAME).unlink(missing_ok=True)
+            _write(directory / KEY_NAME, key.encode())
+            _write(directory / CERTIFICATE_NAME, certificate.encode())
+    except UnusablePem as problem:
+        raise CertificateFault(f"the key of the other server: {problem}") from None
+    except OSError as problem:
+        what = problem.filename or directory
+        raise CertificateFault(f"cannot store the key in {what}: {problem.strerror}") from None
+
 
 def _files(settings: Settings) -> tuple[Path, Path]:
     if settings.tls_cert is not None and settings.tls_key is not None:
@@ -116,11 +152,11 @@ def _make_own(directory: Path) -> tuple[Path, Path]:
             # The key comes first, and a key without a certificate is used. So wherever a crash interrupts this, the
             # next start goes on: with both files, with a key that no client has seen yet, or with neither.
             if not key.exists():
-                _write(key, _new_key())
+                _write(key, new_key())
             elif restrict_mode(key):
                 log.warning("everyone on this machine could read %s; its mode is 0600 now", key)
             if not certificate.exists():
-                _write(certificate, _self_signed(key.read_bytes()))
+                _write(certificate, self_signed(key.read_bytes()))
                 log.info("made a self-signed certificate: %s", certificate)
     except OSError as problem:
         what = problem.filename or directory
@@ -135,7 +171,7 @@ def _make_own(directory: Path) -> tuple[Path, Path]:
     return certificate, key
 
 
-def _new_key() -> bytes:
+def new_key() -> bytes:
     """Return a new private key on the curve P-256, as PEM."""
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -144,7 +180,7 @@ def _new_key() -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def _self_signed(key_data: bytes) -> bytes:
+def self_signed(key_data: bytes) -> bytes:
     """Return a self-signed certificate (PEM) for a private key (PEM). Raises ValueError or TypeError for a bad key."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes

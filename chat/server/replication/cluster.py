@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import gevent
 from gevent.event import Event
@@ -16,6 +16,7 @@ from chat.protocol.names import UserName
 from chat.protocol.notices import LeaveReason
 from chat.server.accounts.accounts import Account, Accounts
 from chat.server.cluster.lease import LeaseRefused
+from chat.server.cluster.lease_watch import LeaseWatch
 from chat.server.cluster.log_entry import EntryId
 from chat.server.cluster.redis_connection import EngineAway
 from chat.server.cluster.replicated_log import ReplicatedLog
@@ -25,7 +26,7 @@ from chat.server.directory.directory import Directory
 from chat.server.entrance.entrance import Entering
 from chat.server.entrance.joining import Joining, read_joining
 from chat.server.history.history import HistoryStore
-from chat.server.log.log import Change, LogClock
+from chat.server.log.log import Change, LogClock, LogFull
 from chat.server.log.operations import Operations
 from chat.server.replication.faults import CannotFollow
 from chat.server.replication.leases import read_leases
@@ -49,6 +50,13 @@ _SERVERS, _SETTINGS, _DEFAULT_ROOM = "servers", "settings", "default_room"
 _PAUSE = 0.5  # seconds between two tries to begin
 # Seconds in which a server may begin. Another run of it may hold the lease for 15 s after a crash.
 _PATIENCE = 60.0
+
+
+class MemoryFact(NamedTuple):
+    """Store something of the shared state as JSON can hold it, and restore it at the next start."""
+
+    store: Callable[[], Any]
+    restore: Callable[[Any], object]
 
 
 class Cluster:
@@ -88,7 +96,9 @@ class Cluster:
         self._state: SharedState | None = None
         self._notes: StateNotes | None = None
         self._service: ChatService | None = None
+        self._memory: Mapping[str, MemoryFact] = {}
         self._writing: gevent.Greenlet[..., None] | None = None
+        self._watch: LeaseWatch | None = None
         self._written: EntryId | None = None
         self._moved = Event()  # something was applied, or the standing has changed
 
@@ -98,15 +108,21 @@ class Cluster:
         operations: Operations,
         history: HistoryStore,
         adapt: Callable[[], object],
+        memory: Mapping[str, MemoryFact],
     ) -> None:
-        """Get the parts whose state is shared. ``adapt`` is called when the shared settings have changed."""
+        """Get the parts whose state is shared. ``adapt`` is called when the shared settings have changed.
+
+        ``memory`` has what is shared and in no table of a single server, by names.
+        """
         self._service = service
+        self._memory = memory
         self.servers = servers = ServerList(operations)
         self.shared_settings = settings = SharedSettings(operations, self._settings, adapt)
         facts = {
             _SERVERS: servers.stored,
             _SETTINGS: settings.stored,
             _DEFAULT_ROOM: lambda: list(self._settings.default_room),
+            **{name: fact.store for name, fact in memory.items()},
         }
         self._notes = StateNotes(self.sequences, self._directory, service.rooms, facts)
         self.writer.take_changes = self._take_changes
@@ -149,6 +165,10 @@ class Cluster:
         """Let the sessions be connected that were so at the place. Called when rooms and accounts are known."""
         assert self._state is not None, "the numbers were loaded"
         assert self._service is not None, "connected before the log begins"
+        # First, since guests are in closed rooms by their invitations.
+        for name, fact in self._memory.items():
+            if name in self._state.facts:
+                fact.restore(self._state.facts[name])
         for row in self._state.sessions:
             joining = read_joining(row.values)
             account = accounts.known.find(joining.name.key)
@@ -174,14 +194,21 @@ class Cluster:
         self._state = None
         log.info("follows the log of the cluster as %s, from entry %d on", self.node, head)
         self._writing = gevent.spawn(self.writer.run_to_the_end)
+        self._watch = LeaseWatch(self.check_lease)
 
     def introduce(self, fingerprint: str) -> None:
-        """Tell the other servers about this one, and which settings count now. ``fingerprint`` is that of its key."""
+        """Tell the other servers about this one, and which settings count now. ``fingerprint`` is that of its key.
+
+        Raises CannotFollow.
+        """
         assert self.servers is not None
         assert self.shared_settings is not None
-        self.servers.tell(facts_of(self._configured, fingerprint, VERSION))
-        if encode(self._configured) != self.shared_settings.stored():
-            self.shared_settings.tell(self._configured)
+        try:
+            self.servers.tell(facts_of(self._configured, fingerprint, VERSION))
+            if encode(self._configured) != self.shared_settings.stored():
+                self.shared_settings.tell(self._configured)
+        except LogFull as problem:
+            raise CannotFollow(f"cannot follow the log: {self.reason or problem}") from None
         for run, other in self.servers.all().items():
             if run != self.log.incarnation and other.fingerprint != fingerprint:
                 log.warning(
@@ -265,6 +292,16 @@ class Cluster:
 
     # While the server runs
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether this server had to leave the log, and was not asked to."""
+        return self.ended.is_set() and self.standing is not Standing.CLOSED
+
+    def check_lease(self) -> None:
+        """Leave the log if the lease has run out. Called before users are sent anything."""
+        if self.replicated is not None:
+            self.replicated.lease.check()
+
     def _note_applied(self) -> None:
         self._moved.set()
 
@@ -273,10 +310,22 @@ class Cluster:
         level = logging.INFO if standing in (Standing.FOLLOWING, Standing.CLOSED) else logging.ERROR
         log.log(level, "cluster: %s%s", standing.value, f": {reason}" if reason else "")
         if standing not in (Standing.STARTING, Standing.FOLLOWING, Standing.AWAY):
+            if standing is Standing.CLOSED:
+                self.writer.seal()
+            else:
+                # Perhaps in the middle of an entry. The next start applies again what is not written.
+                self.writer.abandon()
             self.ended.set()
         self._moved.set()
         for tell in self.on_standing:
-            tell(standing, reason)
+            try:
+                tell(standing, reason)
+            except Exception:
+                # The others, and the end of the log, must not depend on it.
+                log.exception("cannot tell a part of the server that its standing is %s", standing)
+        if self.has_failed:
+            # Behind the others, which have ended the connections: nobody gets these answers.
+            self.log.give_up()
 
     def _end_sessions(self, change: Change) -> None:
         """End what stands for the sessions of a server that has ended."""
@@ -301,9 +350,11 @@ class Cluster:
 
     def stop(self) -> None:
         """Write the state a last time. Called when the log is closed, and before history is."""
+        if self._watch is not None:
+            self._watch.stop()
         if self._writing is not None:
-            self._writing.kill()
             self.writer.stop()
+            self._writing.kill()
 
 
 def _read(database: Database) -> SharedState | None:

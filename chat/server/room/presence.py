@@ -37,6 +37,9 @@ class Memberships(Protocol):
     def came(self, member: Member, wanted: Sequence[str], *, quietly: bool) -> dict[str, object]:
         """Put a session into the rooms of its user, and into those that it ``wanted``; return facts of the welcome."""
 
+    def put_back(self, member: Member, rooms: Sequence[str]) -> None:
+        """Put a session into the rooms of its user and into ``rooms`` again, as it was before a restart."""
+
     def listen(self, member: Member) -> None:
         """Let a session hear its rooms from now on: its user has got the welcome."""
 
@@ -58,10 +61,12 @@ class UserPresence(ServerNotices):
     """Know which users are here.
 
     ``memberships`` is None in a server without other rooms than the default one, ``devices`` in one without accounts.
+    ``about_node`` returns what the welcome says of this server in its cluster; None for a server alone.
     """
 
     memberships: Memberships | None = None
     devices: SeenDevices | None = None
+    about_node: Callable[[], Mapping[str, object]] | None = None
 
     def __init__(
         self,
@@ -128,6 +133,15 @@ class UserPresence(ServerNotices):
         if self.memberships is not None:
             self.memberships.listen(member)
 
+    def put_back(self, member: Member, rooms: Sequence[str] | None) -> None:
+        """Add a session of another server again, as it was before this server's restart. Nothing else changes.
+
+        ``rooms`` are those that nothing else tells; None: the client may know no rooms.
+        """
+        self._roster.add(member, self.other_sessions(member))
+        if self.memberships is not None and rooms is not None:
+            self.memberships.put_back(member, rooms)
+
     def leave(self, member: Member, reason: LeaveReason, *, quietly: bool = False) -> None:
         """Remove ``member``, if they are still here, and tell everyone else the ``reason``.
 
@@ -164,6 +178,7 @@ class UserPresence(ServerNotices):
         self._directory.on_change(member)
         if self.memberships is not None:
             self.memberships.changed_account(member)
+        self._private.came(member)  # the account may be new
         others = self.other_sessions(member)
         self._roster.update(member, others)
         if any(other.moderator != member.moderator for other in others):
@@ -224,6 +239,8 @@ class UserPresence(ServerNotices):
         }
         if self._kept is not None or len(rooms) > 1:
             about = {**about, "rooms": rooms}
+        if self.about_node is not None:
+            about = {**about, **self.about_node()}
         return {**about, **facts}
 
     def _facts_of_room(self, member: Member, name: str | None, here: int) -> dict[str, object]:
