@@ -20,7 +20,6 @@ def test_a_server_and_the_engine_are_killed(tmp_path: Path) -> None:
         tmp_path, Random(5), count=10, pause=0.1, servers=2, has_replica=False, is_hasty=True
     )
 
-
     def script() -> None:
         gevent.sleep(0.5)  # they talk
         adam, berta = stage.servers.values()
