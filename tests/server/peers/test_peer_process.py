@@ -306,6 +306,15 @@ def test_the_process_ends_with_its_server(nodes: Callable[..., Node]) -> None:
         node.client.hello(Address("127.0.0.1", 1))
 
 
+def test_a_process_that_hangs_ends_with_its_server(nodes: Callable[..., Node]) -> None:
+    node = nodes("a")
+    number = node.process.number
+    assert number is not None
+    os.kill(number, signal.SIGSTOP)
+    node.stop()
+    assert not Path(f"/proc/{number}").exists()
+
+
 def test_a_directory_that_cannot_be_written_is_said_at_the_start(tmp_path: Path) -> None:
     process = PeerProcess(SECRET, PeerFacts("a", "1", 1), tmp_path / "missing", PATIENT)
     with pytest.raises(PeerFault, match=r"cannot write .*: No such file"):
