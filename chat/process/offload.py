@@ -74,8 +74,8 @@ class ThreadCall(Generic[Result]):
         outcome: Outcome[Result] = self._task.get()
         return outcome.get()
 
-    def wait(self, timeout: float) -> bool:
-        """Wait for the end of the call, at most ``timeout`` seconds; return whether it has ended."""
+    def wait(self, timeout: float | None) -> bool:
+        """Wait for the end of the call, at most ``timeout`` seconds; return whether it has ended. None: no limit."""
         self._task.wait(timeout)
         is_done: bool = self._task.ready()
         return is_done

@@ -87,6 +87,11 @@ class Composition(ServerParts):
         )
         self.reload = Reload(settings, self.certificates, self._list_copies())
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether users can talk here: a server of a cluster has to follow the log."""
+        return self.cluster is None or self.cluster.is_following
+
     def make_status_server(self, address: Address, is_healthy: Callable[[], bool]) -> StatusServer:
         """Make the server for monitoring on ``address``. Raises OSError if it cannot listen there."""
         from chat.server.monitoring.status import StatusServer
@@ -130,8 +135,9 @@ class Composition(ServerParts):
 
     def make_metrics(self) -> Metrics:
         """Make the reader of this server's metrics."""
-        from chat.server.monitoring import metrics
+        from chat.server.monitoring import cluster_metrics, metrics
 
+        cluster = self.cluster
         return metrics.Metrics(
             lambda: metrics.people(
                 self.directory, self.connection_slots, self.counters, self.visitors.count
@@ -141,6 +147,7 @@ class Composition(ServerParts):
             lambda: metrics.kept(self.history, self.files),
             lambda: metrics.indexed(self.path.search),
             lambda: metrics.guards(self.passwords, self.accounts, self.moderation),
+            *((lambda: cluster_metrics.cluster(cluster.status()),) if cluster is not None else ()),
         )
 
     def _make_acceptor(self) -> Acceptor:

@@ -29,6 +29,7 @@ from chat.server.net.listening import why_not_listening
 from chat.server.process import systemd
 from chat.server.process.log_output import flush_log
 from chat.server.process.memory import collect_rarely
+from chat.server.replication.faults import CannotFollow
 from chat.server.server import ChatServer, raise_descriptor_limit
 from chat.server.settings import Settings
 from chat.server.startup_lines import startup_lines
@@ -37,6 +38,8 @@ from chat.server.storage.database import DatabaseFault
 
 log = logging.getLogger("chat.server")
 
+# Why a server does not start, each with a line for the operator.
+_FAULTS = (CertificateFault, CannotFollow, DatabaseFault, HistoryFault, DefaultRoomTaken)
 _LAST_LINES_TIMEOUT = 0.2  # seconds
 
 
@@ -114,7 +117,9 @@ def _start(composition: Composition, settings: Settings, stop: Event) -> Callabl
         try:
             if settings.metrics_address is not None:
                 address = settings.metrics_address
-                watch = composition.make_status_server(address, lambda: not stop.is_set())
+                watch = composition.make_status_server(
+                    address, lambda: not stop.is_set() and composition.is_ready
+                )
             if settings.data_directory is not None:
                 # Before the log says that the server listens: scripts wait for that line, and then give commands.
                 addresses = watch.addresses if watch is not None else []
@@ -123,7 +128,7 @@ def _start(composition: Composition, settings: Settings, stop: Event) -> Callabl
             composition.server.start()
         except OSError as problem:
             raise CannotStart(why_not_listening(address, problem)) from None
-        except (CertificateFault, DatabaseFault, HistoryFault, DefaultRoomTaken) as problem:
+        except _FAULTS as problem:
             raise CannotStart(str(problem)) from None
         if watch is not None:
             watch.start()

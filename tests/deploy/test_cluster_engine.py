@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -19,8 +20,8 @@ from chat.server.cluster.replicated_log import ReplicatedLog
 from chat.server.cluster.standing import Standing
 from chat.server.replication.founding import CannotFound, found_cluster
 from chat.server.replication.leases import read_leases
-from tests.deploy.cluster_files import prepared
-from tests.server.cluster.engine_process import EngineProcess, needs_engine
+from tests.deploy.cluster_files import prepared, read_compose
+from tests.server.cluster.engine_process import PROGRAM, EngineProcess, needs_engine
 from tests.server.cluster.servers import EPOCH, LIMITS, until
 
 pytestmark = needs_engine
@@ -153,3 +154,61 @@ def test_another_engine_takes_over(secrets: Path, tmp_path: Path, stack: ExitSta
     log.append(b"after")
     until(lambda: any(b"after" in entry.records for entry in applied))
     assert log.standing is Standing.FOLLOWING
+
+
+class ContainedEngine(ConfiguredEngine):
+    """The engine of a service in the compose file, with directories and programs of this test."""
+
+    def __init__(
+        self, service: str, secrets: Path, directory: Path, own: str, primary: str
+    ) -> None:
+        super().__init__(directory / "unused", "")
+        [shell, flags, script] = read_compose()["services"][service]["entrypoint"]
+        bin = directory / "bin"
+        data, configs = directory / "data", directory / "configs"
+        for each in (bin, data, configs):
+            each.mkdir(parents=True)
+        self._start_with(bin / "hostname", f"echo {own}")
+        # As the entrypoint of the image does.
+        self._start_with(bin / "docker-entrypoint.sh", f'program=$1; shift; exec {PROGRAM} "$@"')
+        text = (secrets.parent / "valkey.conf").read_text()
+        for name, value in (("port 6379", f"port {self.port}"), ("/data", str(data))):
+            assert name in text
+            text = text.replace(name, value)
+        (configs / "valkey.conf").write_text(text)
+        script = script.replace("$$", "$").replace("/run/secrets", str(secrets))
+        script = script.replace(" /valkey.conf", f" {configs}/valkey.conf").replace(
+            "/data", str(data)
+        )
+        self.files = data
+        self._started = [
+            *("env", f"PATH={bin}:{os.environ['PATH']}", f"PRIMARY={primary}"),
+            *(shell, flags, script),
+        ]
+
+    def _start_with(self, path: Path, text: str) -> None:
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o700)
+
+    def _command(self) -> list[str]:
+        return self._started
+
+
+def test_the_containers_start_a_primary_and_replicas(
+    secrets: Path, tmp_path: Path, stack: ExitStack
+) -> None:
+    primary = ContainedEngine("valkey1", secrets, tmp_path / "1", "10.88.0.11", "10.88.0.11")
+    replica = ContainedEngine("valkey2", secrets, tmp_path / "2", "10.88.0.12", "10.88.0.11")
+    for engine in (primary, replica):
+        stack.callback(engine.kill)
+        engine.start()
+    assert "\nreplicaof" not in (primary.files / "valkey.conf").read_text()
+    text = (replica.files / "valkey.conf").read_text()
+    assert "\nreplicaof 10.88.0.11 6379\n" in text
+    assert "\nreplica-announce-ip 10.88.0.12\n" in text
+    assert "\nmasteruser replica\n" in text
+    # Sentinel may have written there what a restart must not undo.
+    (replica.files / "valkey.conf").write_text(text.replace("replicaof 10.88.0.11 6379\n", ""))
+    replica.kill()
+    replica.start()
+    assert "\nreplicaof" not in (replica.files / "valkey.conf").read_text()

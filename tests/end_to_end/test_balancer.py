@@ -7,16 +7,19 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from chat.net.engine_url import parse_engine_url
+from chat.server.replication.founding import found_cluster
 from tests import homes
 from tests.end_to_end.server_process import PATIENCE, ServerProcess, eventually, running_server
 from tests.package_tree import ROOT
 from tests.peers.wire_client import WireClient
+from tests.server.cluster.engine_process import EngineProcess, needs_engine
 
 Balanced = tuple[tuple[str, int], list[ServerProcess]]
 CLIENT = "127.0.0.9"
@@ -25,12 +28,20 @@ CLIENT = "127.0.0.9"
 @pytest.fixture
 def balanced(tmp_path: Path) -> Iterator[Balanced]:
     """The address of a balancer, and the two servers behind it."""
+    with balancing(tmp_path, free_address(), [(), ()]) as balanced:
+        yield balanced
+
+
+@contextmanager
+def balancing(
+    tmp_path: Path, address: tuple[str, int], options: Sequence[Sequence[str]]
+) -> Iterator[Balanced]:
+    """Run a server with each of ``options``, and a balancer on ``address``."""
     if shutil.which("haproxy") is None:
         pytest.skip("there is no haproxy")
-    options = ("--proxy=127.0.0.1", "--exempt=", "--metrics-address=127.0.0.1:0")
+    common = ("--proxy=127.0.0.1", "--exempt=", "--metrics-address=127.0.0.1:0")
     with ExitStack() as stack:
-        servers = [stack.enter_context(running_server(*options)) for _ in range(2)]
-        address = free_address()
+        servers = [stack.enter_context(running_server(*common, *each)) for each in options]
         file = tmp_path / "haproxy.cfg"
         file.write_text(settings(address, servers))
         balancer = subprocess.Popen(
@@ -85,3 +96,36 @@ def test_a_server_that_ends_gets_no_more_users(balanced: Balanced) -> None:
     for number in range(6):
         with WireClient.joined(address, f"user{number}", source=CLIENT):
             second.wait_for_line(f"user{number}")
+
+
+@needs_engine
+def test_servers_of_a_cluster_behind_a_balancer_are_one_chat(tmp_path: Path) -> None:
+    engine = EngineProcess(tmp_path / "engine")
+    engine.start()
+    secret = tmp_path / "secret"
+    secret.touch(0o600)
+    secret.write_text("0123456789abcdef" * 2)
+    url, address = f"redis://127.0.0.1:{engine.port}", free_address()
+    (tmp_path / "chat1").mkdir()
+    found_cluster(tmp_path / "chat1", parse_engine_url(url))
+    shutil.copytree(tmp_path / "chat1", tmp_path / "chat2")
+    options = [
+        [
+            *(f"--cluster={url}", f"--node={node}", f"--peer-secret-file={secret}", "--history=on"),
+            *(f"--data-directory={tmp_path / node}", "--peer-listen=127.0.0.1:0"),
+            f"--public-address={address[0]}:{address[1]}",
+        ]
+        for node in ("chat1", "chat2")
+    ]
+    try:
+        with (
+            balancing(tmp_path, address, options) as (_, servers),
+            WireClient.joined(address, "alice", source=CLIENT) as alice,
+            WireClient.joined(address, "bob", source=CLIENT) as bob,
+        ):
+            alice.expect_joined("bob")
+            bob.say("across")
+            alice.expect_text("across", "bob")
+            assert len([s for s in servers if re.search("(alice|bob) joined", s.log)]) == 2
+    finally:
+        engine.kill()

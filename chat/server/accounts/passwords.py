@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
-import os
 import secrets
-import threading
 from collections.abc import Callable, Hashable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
@@ -21,6 +19,7 @@ from precis_i18n import get_profile
 
 from chat.process.offload import run_in
 from chat.protocol.passwords import MAX_PASSWORD, length_problem
+from chat.server.process.priority import lower_thread_priority
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
@@ -163,11 +162,7 @@ class _Line:
 
 def _run_nicely(work: Callable[[], Result]) -> Result:
     """Run ``work`` with a lower priority. The threads that argon2 starts inherit the priority."""
-    # On Linux each thread has its own niceness. Elsewhere the call would slow the whole process.
-    if os.uname().sysname == "Linux":
-        thread = threading.get_native_id()
-        nice = max(_NICENESS, os.getpriority(os.PRIO_PROCESS, thread))
-        os.setpriority(os.PRIO_PROCESS, thread, nice)
+    lower_thread_priority(_NICENESS)
     return work()
 
 

@@ -95,6 +95,7 @@ class SpooledFile:
         self._path = path
         self._is_part = is_part
         self._hash = hashlib.sha256()
+        self._whole: bytes | None = None
         # Unbuffered, since the bytes are written through the descriptor.
         self._file = (
             cast(BinaryIO, tempfile.TemporaryFile(dir=spool.directory, buffering=0))  # noqa: SIM115
@@ -131,7 +132,11 @@ class SpooledFile:
     @property
     def digest(self) -> bytes:
         """The SHA-256 of the bytes that have arrived."""
-        return self._hash.digest()
+        return self._whole or self._hash.digest()
+
+    def note_whole(self, digest: bytes) -> None:
+        """Note that another process has written the whole content, and has compared it with its SHA-256."""
+        self._whole, self.received = digest, self.size
 
     def keep(self, owner: str) -> bool:
         """Keep the content, which is whole, beyond the last release; return whether it is kept.

@@ -116,11 +116,11 @@ def _make_own(directory: Path) -> tuple[Path, Path]:
             # The key comes first, and a key without a certificate is used. So wherever a crash interrupts this, the
             # next start goes on: with both files, with a key that no client has seen yet, or with neither.
             if not key.exists():
-                _write(key, _new_key())
+                _write(key, new_key())
             elif restrict_mode(key):
                 log.warning("everyone on this machine could read %s; its mode is 0600 now", key)
             if not certificate.exists():
-                _write(certificate, _self_signed(key.read_bytes()))
+                _write(certificate, self_signed(key.read_bytes()))
                 log.info("made a self-signed certificate: %s", certificate)
     except OSError as problem:
         what = problem.filename or directory
@@ -135,7 +135,7 @@ def _make_own(directory: Path) -> tuple[Path, Path]:
     return certificate, key
 
 
-def _new_key() -> bytes:
+def new_key() -> bytes:
     """Return a new private key on the curve P-256, as PEM."""
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -144,7 +144,7 @@ def _new_key() -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def _self_signed(key_data: bytes) -> bytes:
+def self_signed(key_data: bytes) -> bytes:
     """Return a self-signed certificate (PEM) for a private key (PEM). Raises ValueError or TypeError for a bad key."""
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes

@@ -27,6 +27,7 @@ from chat.server.entrance.joining import Joining, read_joining
 from chat.server.history.history import HistoryStore
 from chat.server.log.log import Change, LogClock
 from chat.server.log.operations import Operations
+from chat.server.replication.faults import CannotFollow
 from chat.server.replication.leases import read_leases
 from chat.server.replication.place import AppliedPlace, SharedState, StateChanges, read_state
 from chat.server.replication.record_codec import VERSION
@@ -48,10 +49,6 @@ _SERVERS, _SETTINGS, _DEFAULT_ROOM = "servers", "settings", "default_room"
 _PAUSE = 0.5  # seconds between two tries to begin
 # Seconds in which a server may begin. Another run of it may hold the lease for 15 s after a crash.
 _PATIENCE = 60.0
-
-
-class CannotFollow(Exception):
-    """Report that this server cannot take part in its cluster. The text is one line for the operator."""
 
 
 class Cluster:
@@ -162,7 +159,7 @@ class Cluster:
             )
             member.restore(row.serial)
         if self._notes is not None:
-            self._notes.take()  # the database has all of this
+            self._notes.begin()
 
     def follow(self) -> None:
         """Take the lease, and apply the log up to where it ends now. Raises CannotFollow."""
@@ -196,6 +193,10 @@ class Cluster:
         """Return where clients can go besides this server."""
         others = self.servers.others(self.log.incarnation) if self.servers is not None else []
         return [address for server in others for address in server.addresses]
+
+    @property
+    def is_following(self) -> bool:
+        return self.standing is Standing.FOLLOWING
 
     def status(self) -> dict[str, Any]:
         """Return how this server stands to the cluster: see ``cluster_report``."""

@@ -82,6 +82,11 @@ class StateNotes:
         self._written = texts
         return StateChanges(heads, sessions, news)
 
+    def begin(self) -> None:
+        """Take what is there now for written, besides the facts: a new cluster has none of them in its database."""
+        self.take()
+        self._written.clear()
+
     def give_back(self, changes: StateChanges) -> None:
         """Take back changes that could not be written, besides those that have changed again."""
         self._sequences.changed = {**changes.heads, **self._sequences.changed}

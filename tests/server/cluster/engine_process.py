@@ -51,7 +51,7 @@ class EngineProcess:
         """Start the engine, and wait until it answers."""
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [PROGRAM, *self._words()],
+                self._command(),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=homes.environment(),
@@ -106,6 +106,9 @@ class EngineProcess:
     def said(self) -> str:
         """Return the end of its log."""
         return "\n".join((self.directory / "log").read_text(errors="replace").splitlines()[-5:])
+
+    def _command(self) -> list[str]:
+        return [PROGRAM, *self._words()]
 
     def _words(self) -> list[str]:
         words = ["--port", str(self.port), "--dir", str(self.directory)]

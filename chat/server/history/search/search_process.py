@@ -7,19 +7,17 @@ Python executes one thread at a time.
 from __future__ import annotations
 
 import math
-import os
 import pickle
 import select
 import struct
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import IO
 
-import chat
 from chat.server.history.faults import HistoryFault
 from chat.server.history.search.looking import REST, SearchPage, SearchRequest
+from chat.server.process.helper_process import helper_command, helper_environment
 
 # Seconds that a search may take. Then it ends with what it has found, and the user goes on.
 BUDGET = 0.5
@@ -91,14 +89,12 @@ class SearchProcess:
         return pickle.loads(answer)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        package = str(Path(chat.__file__).parents[1])
-        paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
         try:
             return subprocess.Popen(
-                [sys.executable, "-m", _PROGRAM, str(self._directory), str(self._budget)],
+                helper_command(_PROGRAM, str(self._directory), str(self._budget)),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+                env=helper_environment(),
                 bufsize=0,
             )
         except OSError as problem:

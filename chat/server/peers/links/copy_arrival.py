@@ -1,0 +1,81 @@
+"""Write the files of a copy as they arrive from another server."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from chat.files.private_files import private_opener
+from chat.server.peers.faults import DiskFault, PeerFault
+from chat.server.peers.links.disk_calls import on_disk, write_all
+from chat.server.peers.links.link import CopiedFile
+from chat.server.peers.links.peer_stream import PeerStream
+from chat.sizes import byte_count
+
+# Bytes after which the disk writes what it has got. Otherwise gigabytes would gather in the memory of the system, and
+# the disk would stand still for all others when it writes them at last.
+_BETWEEN_SYNCS = 64 << 20
+
+
+def receive_copy(
+    stream: PeerStream, files: Sequence[CopiedFile], names: Sequence[str], directory: Path
+) -> list[Path]:
+    """Write the files that are next in ``stream`` into ``directory``; return their paths when the disk has them.
+
+    ``names`` are those that are expected, in this order. Raises PeerFault. Then files may be left in ``directory``.
+    """
+    if [file.name for file in files] != list(names):
+        raise PeerFault(f"its copy has other files than {' and '.join(names)}")
+    try:
+        _require_space(directory, sum(file.size for file in files))
+        paths = []
+        for file in files:
+            path = directory / file.name
+            with open(path, "xb", buffering=0, opener=private_opener) as written:
+                descriptor = written.fileno()
+                stream.receive(file.size, _writer(descriptor))
+                on_disk(os.fsync, descriptor)
+            paths.append(path)
+        on_disk(_sync_directory, directory)
+    except OSError as problem:
+        raise DiskFault(
+            f"cannot write the copy into {directory}: {problem.strerror or problem}"
+        ) from None
+    return paths
+
+
+def _require_space(directory: Path, size: int) -> None:
+    free = shutil.disk_usage(directory).free
+    if free < size:
+        raise DiskFault(
+            f"the copy has {byte_count(size)}, and the disk of {directory} has {byte_count(free)} left"
+        )
+
+
+def _writer(descriptor: int) -> Callable[[memoryview], None]:
+    """Return a function that writes pieces, and lets the disk write them in time."""
+    since_sync = 0
+
+    def write(piece: memoryview) -> None:
+        nonlocal since_sync
+        on_disk(write_all, descriptor, piece)
+        since_sync += len(piece)
+        if since_sync >= _BETWEEN_SYNCS:
+            since_sync = 0
+            on_disk(_sync_data, descriptor)
+
+    return write
+
+
+# macOS has no fdatasync.
+_sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
+
+
+def _sync_directory(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,7 @@
+"""The faults of a server in a cluster. A server alone imports them too, so they need no redis-py."""
+
+from __future__ import annotations
+
+
+class CannotFollow(Exception):
+    """Report that this server cannot take part in its cluster. The text is one line for the operator."""
