@@ -146,6 +146,7 @@ class ServerParts:
         )
         if self.cluster is not None and self.history is not None:
             self.cluster.connect(self.service, self.operations, self.history, self._adapt)
+            self.cluster.links.use(self.spool, self.files)
             self.cluster.writer.flushes = (
                 self.mailboxes.marks.write,
                 self.rooms.store.write_waiting,

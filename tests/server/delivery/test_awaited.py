@@ -20,7 +20,9 @@ class Coming(AwaitedContent):
         self.result: AsyncResult[Frame] = AsyncResult()
 
     def await_frame(self, frame: Frame) -> Frame:
-        return self.result.get()
+        came = self.result.get()
+        assert came is not None
+        return came
 
 
 def send_queue() -> tuple[SendQueue, FakeTransport, BacklogLimits]:
@@ -40,7 +42,9 @@ def test_what_comes_behind_an_awaited_content_waits_and_follows() -> None:
     queue.put(Frame(MessageType.FILE, b"", large=coming))
     queue.put(text(b"behind"))
     run_ready_greenlets()
-    assert [frame.content for frame in frames_of(bytes(transport.taken), ByteOrder.BIG)] == [b"before"]
+    assert [frame.content for frame in frames_of(bytes(transport.taken), ByteOrder.BIG)] == [
+        b"before"
+    ]
 
     content.hold()  # for the send queue
     coming.result.set(Frame(MessageType.FILE, b"", large=content))
