@@ -8,8 +8,8 @@ Usage:
 
 Options:
   --work=<names>        only this work, with commas between: fan-out, paced, one-by-one, idle, file,
-                        private, rooms-quiet, rooms-busy, rooms-idle, crowd, growth-receivers,
-                        growth-size, client-log, client-key, client-rooms, client-start
+                        private, rooms-quiet, rooms-busy, rooms-idle, crowd, cluster,
+                        growth-receivers, growth-size, client-log, client-key, client-rooms, client-start
   --peers=<names>       only these programs: chat, redis, nats, ngircd, floor, chat-tls, redis-tls, irssi,
                         weechat; programs that are not installed are left out
                         (benchmarks/install-peers installs them). To compare with a commit:

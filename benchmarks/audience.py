@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from benchmarks.load import Crowd, Entrance, Sender, raise_descriptor_limit
 from benchmarks.peers.peer import MARKERS, Peer, content_of
-from benchmarks.processes import ServerProcess
+from benchmarks.processes import Costs
 from benchmarks.sizes import CALIBRATING, Sizes, learn, usual
 from benchmarks.traffic import Traffic
 
@@ -28,7 +28,7 @@ class Audience(Traffic):
     """Hold the connections of a room; ``receivers`` are descriptors."""
 
     def __init__(
-        self, server: ServerProcess, crowd: Crowd, senders: Sequence[Sender], receivers: list[int]
+        self, server: Costs, crowd: Crowd, senders: Sequence[Sender], receivers: list[int]
     ) -> None:
         super().__init__(server, crowd, senders)
         self.receivers = receivers

@@ -12,6 +12,7 @@ from benchmarks.clients import CLIENTS
 from benchmarks.clients.chat import ChatClient, ComparedClient
 from benchmarks.commits import prepare
 from benchmarks.contender import Contender
+from benchmarks.fleets import FLEETS
 from benchmarks.peers import PEERS
 from benchmarks.peers.chat import Chat
 from benchmarks.peers.encrypted import ChatTls
@@ -21,7 +22,7 @@ from benchmarks.work import WORK
 from benchmarks.work.work import Work
 from chat.config.command_line import UsageError, parse_count
 
-_CONTENDERS: tuple[Contender, ...] = (*PEERS, *CLIENTS)
+_CONTENDERS: tuple[Contender, ...] = (*PEERS, *CLIENTS, *FLEETS)
 # The servers that a commit has too, by the name before the @.
 _OF_A_COMMIT: Mapping[str, type[Chat]] = {each.name: each for each in (Chat, ChatTls)}
 _SHARE = re.compile(r"([0-9]{1,3}(?:\.[0-9]{1,3})?)%", re.ASCII)

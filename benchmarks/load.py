@@ -120,9 +120,9 @@ class Crowd:
             self._watch[fd].modify(fd, select.EPOLLIN | select.EPOLLOUT)
         self._writers[fd] = writer
 
-    def turn(self) -> int:
-        """Wait for bytes, ``_LAZE`` seconds at most, and return how many arrived."""
-        taken = self._take(self._prompt.poll(_LAZE, _EVENTS))
+    def turn(self, wait: float = _LAZE) -> int:
+        """Wait for bytes, ``wait`` seconds at most, and return how many arrived."""
+        taken = self._take(self._prompt.poll(wait, _EVENTS))
         if time.monotonic() >= self._next_look:
             events = self._lazy.poll(0, _EVENTS)
             taken += self._take(events)

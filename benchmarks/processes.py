@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from benchmarks.cores import beside_the_load
 from benchmarks.plan import BenchmarkError
@@ -23,6 +23,13 @@ _CPUCLOCK_SCHED = (
 
 
 N = TypeVar("N", int, float)
+
+
+class Costs(Protocol):
+    """A process, or several, with a cost in CPU time."""
+
+    def cpu(self) -> float:
+        """Return the seconds of CPU time so far."""
 
 
 class ProcessTree:
@@ -161,7 +168,7 @@ def free_port() -> int:
 class Meter:
     """Measure from its making on, in seconds: time, and CPU time of the measured program and of this process."""
 
-    def __init__(self, measured: ProcessTree) -> None:
+    def __init__(self, measured: Costs) -> None:
         self._measured = measured
         self._began = time.monotonic()
         self._cpu_began = measured.cpu()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from benchmarks.load import Crowd, Sender
 from benchmarks.plan import BenchmarkError, Plan
-from benchmarks.processes import Meter, ServerProcess
+from benchmarks.processes import Costs, Meter
 from benchmarks.sizes import Sizes
 
 NOISE = 64  # bytes that a server may send of its own accord, such as a ping
@@ -21,7 +21,7 @@ class Traffic(ABC):
 
     sizes: Sizes
 
-    def __init__(self, server: ServerProcess, crowd: Crowd, senders: Sequence[Sender]) -> None:
+    def __init__(self, server: Costs, crowd: Crowd, senders: Sequence[Sender]) -> None:
         self.server = server
         self.crowd = crowd
         self.senders = senders

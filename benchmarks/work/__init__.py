@@ -6,6 +6,7 @@ from benchmarks.work.client_key import ClientKey
 from benchmarks.work.client_log import ClientLog
 from benchmarks.work.client_rooms import ClientRooms
 from benchmarks.work.client_start import ClientStart
+from benchmarks.work.cluster import Cluster
 from benchmarks.work.crowd import Crowd
 from benchmarks.work.fan_out import FAN_OUT, GROWTH_BY_RECEIVERS, GROWTH_BY_SIZE, ONE_BY_ONE
 from benchmarks.work.file import SendFile
@@ -26,6 +27,7 @@ WORK: tuple[Work, ...] = (
     BusyInRooms(),
     IdleInRooms(),
     Crowd(),
+    Cluster(),
     GROWTH_BY_RECEIVERS,
     GROWTH_BY_SIZE,
     ClientLog(),

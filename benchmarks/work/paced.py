@@ -16,6 +16,7 @@ from benchmarks.work.work import ServerWork
 _INTERVAL = 0.01
 _CPU = 0.3  # of a server at that pace, a second, about
 _TIMED = 100  # receivers, spread evenly; timing each would cost the load more than the server
+_WAIT = 0.001  # seconds without a look at the clock
 _LAZE = 0.02  # seconds between two reads of receivers that are not timed
 P50 = Figure("p50", "wait, p50", "ms", 1e3)
 P99 = Figure("p99", "wait, p99", "ms", 1e3)
@@ -40,28 +41,41 @@ class Paced(ServerWork):
     def measure(self, peer: Peer, case: str, plan: Plan) -> dict[str, float]:
         with audience(peer, Demand(int(case), senders=1)) as them:
             meter = Meter(them.server)
-            waits = _speak(them, plan, meter)
+            waits = speak(them, plan, meter)
             measured = figures(them.deliveries, meter)
         return {**measured, "p50": quantile(waits, 0.5), "p99": quantile(waits, 0.99)}
 
 
-def _speak(them: Audience, plan: Plan, meter: Meter) -> list[float]:
-    """Have one user speak at the pace for as long as ``plan`` says; return the delays in seconds."""
+def speak(
+    them: Audience,
+    plan: Plan,
+    meter: Meter,
+    interval: float = _INTERVAL,
+    most_timed: int = _TIMED,
+) -> list[float]:
+    """Have one user speak at the pace for as long as ``plan`` says; return the delays in seconds.
+
+    A message is said each ``interval`` seconds. About ``most_timed`` receivers are timed.
+    """
     (sender,) = them.senders
     crowd = them.crowd
     crowd.laze = _LAZE
     for fd in them.receivers:
         crowd.only_count(fd)
-    timed = them.receivers[:: max(1, len(them.receivers) // _TIMED)]
+    timed = them.receivers[:: max(1, len(them.receivers) // most_timed)]
     for fd in timed:
         crowd.time_arrivals(fd)
     sent: list[float] = []
     waits: list[float] = []
+    # The crowd waits for whole milliseconds.
+    wait = _WAIT if interval > 2 * _WAIT else 0.0
     while True:
-        crowd.turn()
+        crowd.turn(wait)
         crowd.take_times(them.sizes, sent, waits)
         now = meter.elapsed()
-        if now < len(sent) * _INTERVAL:
+        if now < len(sent) * interval:
+            if not wait:
+                time.sleep(len(sent) * interval - now)
             continue
         if now >= plan.seconds and (meter.used() >= plan.cpu or now > plan.patience):
             break

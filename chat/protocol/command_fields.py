@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from chat.protocol.commands import (
@@ -12,6 +13,7 @@ from chat.protocol.commands import (
     SearchQuery,
     Verb,
 )
+from chat.protocol.errors import HeaderError
 from chat.protocol.json_fields import JsonFields
 
 _SEARCHES = (Verb.SEARCH.value, Verb.FILES.value)
@@ -105,6 +107,20 @@ def command_fields(command: Command) -> dict[str, object]:
         if part is not None:
             fields.update(part._asdict())
     return fields
+
+
+def shared_command_fields(command: Command) -> dict[str, Any]:
+    """Return the keys of ``command`` for others to read: without its passwords."""
+    fields = command_fields(command._replace(password=None, new_password=None))
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def read_shared_command(fields: Mapping[str, Any]) -> Command:
+    """Return the command that ``shared_command_fields`` has made keys of. Raises HeaderError."""
+    command = read_command(JsonFields.of(fields))
+    if command is None:
+        raise HeaderError("A shared command has no 'command'.")
+    return command
 
 
 def _history_fields(query: HistoryQuery) -> dict[str, object]:

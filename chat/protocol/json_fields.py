@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
 from chat.protocol.errors import HeaderError
@@ -28,6 +28,11 @@ class JsonFields:
         if not isinstance(values, dict):
             raise HeaderError("A header must be a JSON object.")
         self.values: dict[str, Any] = values
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> JsonFields:
+        """Return a reader of ``values``, which were decoded before."""
+        return cls("", lambda text: dict(values))
 
     def string(self, key: str) -> str | None:
         value = self.values.get(key)

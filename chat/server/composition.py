@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chat.net.address import Address
+from chat.server.accounts.operator_accounts import serve_operator
 from chat.server.control.client import APPLY_CHANGES, PURGE
 from chat.server.control.control_server import ControlServer
 from chat.server.control.socket_file import listen_in
@@ -17,10 +18,12 @@ from chat.server.limits.limits import ConnectionsPerAddress
 from chat.server.listener import Listener
 from chat.server.log.log import Log, MemoryLog
 from chat.server.monitoring import snapshot
+from chat.server.moving.draining import Draining
+from chat.server.moving.sending_away import SendingAway
 from chat.server.net.certificates import make_certificates
 from chat.server.net.connection_slots import ConnectionSlots, connection_capacity
 from chat.server.net.handshakes import Handshakes
-from chat.server.operator_commands import ALONE, OperatorCommands, cluster_commands
+from chat.server.operator_commands import ALONE, cluster_commands
 from chat.server.parts import ServerParts
 from chat.server.process.memory import give_back_memory_after
 from chat.server.reload import Reload
@@ -29,6 +32,7 @@ from chat.server.session_parts import SessionParts
 from chat.server.sessions.accept import Acceptor
 from chat.server.sessions.connection_handler import ConnectionHandler
 from chat.server.sessions.dead_peers import DeadPeerSweep
+from chat.server.sessions.login import Login
 from chat.server.sessions.session import Session
 from chat.server.settings import DRAIN_TIMEOUT, Settings
 
@@ -63,6 +67,7 @@ class Composition(ServerParts):
         self.acceptor = self._make_acceptor()
         sessions = self._make_sessions()
         self.visitors = sessions.visitors
+        self.draining = self._make_draining(sessions.login)
         self.handler = ConnectionHandler(
             acceptor=self.acceptor,
             login=sessions.login,
@@ -103,10 +108,28 @@ class Composition(ServerParts):
             is_healthy=is_healthy,
         )
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether the server has to end because it cannot take part in its cluster any more."""
+        return self.cluster is not None and self.cluster.has_failed
+
+    def when_failed(self, call: Callable[[], object]) -> None:
+        """Call ``call`` when the server has to end. Its users have been sent away by then."""
+        if self.cluster is not None:
+            self.cluster.on_standing.append(
+                lambda standing, reason: call() if self.has_failed else None
+            )
+
     def make_control_server(
-        self, directory: Path, metrics_addresses: Callable[[], Sequence[Address]]
+        self,
+        directory: Path,
+        metrics_addresses: Callable[[], Sequence[Address]],
+        ask_to_stop: Callable[[], object] = lambda: None,
     ) -> ControlServer:
-        """Make the server for the operator's commands in the data directory. Raises OSError."""
+        """Make the server for the operator's commands in the data directory; ``ask_to_stop`` ends the program.
+
+        Raises OSError.
+        """
         service, settings = self.service, self.settings
         status = snapshot.LiveStatus(
             lambda: snapshot.people(
@@ -121,7 +144,7 @@ class Composition(ServerParts):
                 settings, self.certificates, lambda: self.server.addresses, metrics_addresses
             ),
         )
-        commands = OperatorCommands(settings, self.directory, service, self.recording, self.watch)
+        commands = self.operator
         return ControlServer(
             listen_in(directory),
             {
@@ -129,7 +152,12 @@ class Composition(ServerParts):
                 "say": commands.announce,
                 PURGE: commands.purge,
                 APPLY_CHANGES: commands.apply_changes,
-                **(cluster_commands(self.cluster) if self.cluster is not None else ALONE),
+                **serve_operator(self.account_parts.operations, self.accounts),
+                **(
+                    cluster_commands(self.cluster, self.draining, ask_to_stop)
+                    if self.cluster is not None and self.draining is not None
+                    else ALONE
+                ),
             },
         )
 
@@ -148,6 +176,23 @@ class Composition(ServerParts):
             lambda: metrics.indexed(self.path.search),
             lambda: metrics.guards(self.passwords, self.accounts, self.moderation),
             *((lambda: cluster_metrics.cluster(cluster.status()),) if cluster is not None else ()),
+        )
+
+    def _make_draining(self, login: Login) -> Draining | None:
+        """Make what moves users to other servers; None for a server alone."""
+        cluster = self.cluster
+        if cluster is None:
+            return None
+        away = SendingAway(self.directory, self.service, self.visitors, cluster.other_addresses)
+        cluster.on_standing.append(
+            lambda standing, reason: away.end_all() if cluster.has_failed else None
+        )
+        return Draining(
+            self.directory,
+            self.service,
+            other_addresses=cluster.other_addresses,
+            close_entrance=login.close,
+            ended=cluster.ended,
         )
 
     def _make_acceptor(self) -> Acceptor:
@@ -188,7 +233,7 @@ class Composition(ServerParts):
 
     def _list_stages(self) -> Stages:
         certificates, handshakes, database = self.certificates, self.handshakes, self.database
-        cluster = self.cluster
+        cluster, purges = self.cluster, self.moderating.purges
         return Stages(
             prepare=(
                 *((cluster.links.arrive,) if cluster is not None else ()),
@@ -219,6 +264,7 @@ class Composition(ServerParts):
                     if database is not None
                     else ()
                 ),
+                *((purges.behind.run,) if cluster is not None and purges is not None else ()),
                 *((self.recording.remove_old,) if self.recording is not None else ()),
             ),
             housekeeping=(

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from chat.server.delivery.broadcast import Broadcast
 from chat.server.delivery.held_broadcast import HeldBroadcast
+from chat.server.delivery.leased_broadcast import LeasedBroadcast
 from chat.server.history.files.kept_files import KeptFiles
 from chat.server.history.history import HistoryStore
 from chat.server.history.search.indexer import Indexer
@@ -37,6 +38,8 @@ class SharedParts(Protocol):
     def on_disk_fault(self, reason: str) -> object: ...
 
     def wait_for_room(self, timeout: float) -> bool: ...
+
+    def check_lease(self) -> object: ...
 
 
 class MessagePath:
@@ -79,7 +82,7 @@ class MessagePath:
                 directory, None, indexer, on_fault=shared.on_disk_fault
             )
             self.broadcast, self.sequences, self.log = (
-                Broadcast(charge),
+                LeasedBroadcast(charge, shared.check_lease),
                 shared.sequences,
                 shared.log,
             )

@@ -12,20 +12,25 @@ from chat.server.control.messages import CommandFailed
 from chat.server.directory.directory import Directory
 from chat.server.history.faults import HistoryFault
 from chat.server.history.purging import read_purge
+from chat.server.log.log import Change, LogFull
+from chat.server.log.operations import Operations
+from chat.server.moderation.purges import Purges
+from chat.server.moving.draining import Draining
 from chat.server.room.announcement import BadAnnouncement, read_announcement
 from chat.server.room.service import ChatService
-from chat.server.room_recording import RoomRecording
 from chat.server.sessions.session import Session
 from chat.server.settings import Settings
 from chat.server.storage.database_watch import DatabaseWatch
 
 log = logging.getLogger("chat.server")
 
+ANNOUNCE = "announce"  # the operation
+
 
 class OperatorCommands:
     """Each method takes the fields of a command, and returns those of the answer. Raises CommandFailed.
 
-    ``recording`` is None if no messages are kept.
+    ``purges`` is None if no messages are kept.
     """
 
     def __init__(
@@ -33,14 +38,24 @@ class OperatorCommands:
         settings: Settings,
         directory: Directory[Session],
         service: ChatService,
-        recording: RoomRecording | None,
+        operations: Operations,
+        purges: Purges | None,
         watch: DatabaseWatch,
     ) -> None:
         self._settings = settings
         self._directory = directory
         self._service = service
-        self._recording = recording
+        self._operations = operations
+        self._purges = purges
         self._watch = watch
+        operations.add(ANNOUNCE, self._announce)
+
+    def _perform(self, name: str, fields: Mapping[str, Any]) -> Any:
+        """Have an operation carried out; return what it returned. Raises CommandFailed."""
+        try:
+            return self._operations.perform(name, fields)
+        except LogFull as problem:
+            raise CommandFailed(str(problem)) from None
 
     def announce(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Say a text to everyone."""
@@ -49,8 +64,11 @@ class OperatorCommands:
         except BadAnnouncement as problem:
             raise CommandFailed(str(problem)) from None
         log.info("the operator announces: %s", " / ".join(text.split("\n")))
-        self._service.announce(NoticeCode.ANNOUNCEMENT, text)
+        self._perform(ANNOUNCE, {"text": text})
         return {"users": self._directory.users}
+
+    def _announce(self, change: Change) -> None:
+        self._service.announce(NoticeCode.ANNOUNCEMENT, change.fields["text"])
 
     def apply_changes(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Apply what the command line has changed in the database."""
@@ -59,12 +77,14 @@ class OperatorCommands:
 
     def purge(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Remove messages from history."""
-        if self._recording is None:
+        if self._purges is None:
             raise CommandFailed("This server keeps no messages.")
         try:
-            count = self._recording.purge(read_purge(fields))
+            count = self._purges.remove(read_purge(fields))
         except HistoryFault as problem:
             raise CommandFailed(f"{problem}.") from None
+        except LogFull as problem:
+            raise CommandFailed(str(problem)) from None
         log.info("the operator purged %d messages", count)
         return {"messages": count}
 
@@ -83,7 +103,14 @@ class _HasStatus(Protocol):
 
 
 def cluster_commands(
-    cluster: _HasStatus,
+    cluster: _HasStatus, draining: Draining, ask_to_stop: Callable[[], object]
 ) -> dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]:
     """Return the commands for a server of ``cluster``."""
-    return {**ALONE, CLUSTER_STATUS: lambda fields: cluster.status()}
+
+    def drain(fields: Mapping[str, Any]) -> dict[str, Any]:
+        plan = draining.plan()
+        log.info("the operator asks to drain the server")
+        ask_to_stop()
+        return plan._asdict()
+
+    return {CLUSTER_STATUS: lambda fields: cluster.status(), DRAIN: drain}

@@ -18,15 +18,17 @@ from chat.server.directory.directory import Directory
 from chat.server.entrance.entrance import Entrance, no_other_servers
 from chat.server.entrance.login_rejected import LoginRejected
 from chat.server.entrance.placing import Placing
+from chat.server.history.faults import HistoryFault
 from chat.server.log.log import Log, LogClock, MemoryLog
 from chat.server.log.operations import Operations
+from chat.server.log.sharing import Sharing
 from chat.server.mailboxes.account_mailboxes import AccountMailboxes
 from chat.server.mailboxes.commands import MailboxCommands
 from chat.server.message_path import MessagePath
 from chat.server.moderation.bans import BanList
-from chat.server.moderation.moderation import Moderation
-from chat.server.moderation.removal import Removal
+from chat.server.moderation.moderation_parts import ModerationParts
 from chat.server.monitoring.recent_rates import RecentRates, Totals
+from chat.server.operator_commands import OperatorCommands
 from chat.server.process.counters import Counters
 from chat.server.process.log_folding import FoldingLog
 from chat.server.process.loop_share import LoopShare
@@ -68,6 +70,7 @@ class ServerParts:
         self.backlogs = BacklogLimits(settings.max_backlog, settings.max_backlog_total)
         self.directory: Directory[Session] = Directory()
         self._clock = clock = LogClock()
+        self.sharing = sharing = Sharing(is_shared=settings.cluster is not None)
         bans = BanList(clock.seconds)
         # The log of several servers; None: this one runs alone.
         self.cluster = make_cluster(settings, clock, self.directory)
@@ -90,10 +93,16 @@ class ServerParts:
         )
         self.log, self.history, self.broadcast = path.log, path.history, path.broadcast
         self.operations = Operations(
-            path.log, CommandRefused, LoginRejected, AccountProblem, DatabaseFault
+            *(path.log, CommandRefused, LoginRejected, AccountProblem),
+            *(DatabaseFault, HistoryFault),
         )
         self.mailboxes = AccountMailboxes(
-            self.accounts, self.database, self.history, settings.max_waiting
+            self.accounts,
+            self.database,
+            self.history,
+            settings.max_waiting,
+            path.sequences if sharing.is_shared else None,
+            clock.seconds,
         )
         self.rooms = rooms = RoomParts(
             path,
@@ -107,6 +116,7 @@ class ServerParts:
             mailboxes=self.mailboxes,
             timestamp=clock,
             operations=self.operations,
+            sharing=sharing,
         )
         self.service, self.recording = rooms.service, rooms.recording
         self.kept, self.files = rooms.kept, rooms.files
@@ -125,15 +135,22 @@ class ServerParts:
         )
         self.devices, self.passwords = account_parts.devices, account_parts.passwords
         self.password_guard = account_parts.password_guard
-        self.moderation = Moderation(
-            self.service,
-            self.directory,
-            bans,
+        self.moderating = moderating = ModerationParts(
             settings,
-            self.database,
-            self.accounts.is_moderators,
-            clock.seconds,
+            service=self.service,
+            recent=self.kept.recent if self.kept is not None else None,
+            from_history=self.recording.purge if self.recording is not None else None,
+            directory=self.directory,
+            bans=bans,
+            accounts=self.accounts,
+            database=self.database,
+            history=self.history,
+            offers=self.offers,
+            operations=self.operations,
+            clock=clock,
+            sharing=sharing,
         )
+        self.moderation = moderating.moderation
         self.entrance = Entrance(
             self.operations,
             Placing(
@@ -145,6 +162,7 @@ class ServerParts:
             self.cluster.open_elsewhere if self.cluster is not None else no_other_servers,
         )
         if self.cluster is not None and self.history is not None:
+            self.service.about_node = self._about_node
             self.cluster.connect(self.service, self.operations, self.history, self._adapt)
             self.cluster.links.use(self.spool, self.files)
             self.cluster.writer.flushes = (
@@ -159,9 +177,13 @@ class ServerParts:
             self.rooms.maker.look,
         )
         self.commands = self._make_commands()
+        self.operator = OperatorCommands(
+            settings, self.directory, self.service, self.operations, moderating.purges, self.watch
+        )
 
     def _make_commands(self) -> Commands:
-        commands = Commands()
+        service = self.service
+        commands = Commands(self.operations, service.is_here, service.remind, self.sharing)
         commands.add_plain(Verb.PING, answer_ping)
         rooms = self.service.rooms
         recent = self.kept.recent if self.kept is not None else None
@@ -171,14 +193,17 @@ class ServerParts:
         FilesCommand(self.history, rooms, self.files, directory, opaque_id).serve(commands)
         SearchCommand(self.path.search, rooms, directory, offer_of, opaque_id).serve(commands)
         MailboxCommands(self.mailboxes, self.accounts, self.directory, self.service).serve(commands)
-        self.moderation.serve(commands)
+        self.moderating.serve(commands)
         self.rooms.serve(commands)
-        Removal(self.service, self.history, recent, self.offers).serve(commands)
         self.account_parts.serve(commands)
         return commands
 
     def _adapt(self) -> None:
         """Hand changed settings to the parts that keep copies of values: see ``Composition``."""
+
+    def _about_node(self) -> dict[str, object]:
+        assert self.cluster is not None
+        return {"node": self.cluster.node, "servers": self.cluster.other_addresses()}
 
     def _totals(self) -> Totals:
         service = self.service

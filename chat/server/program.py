@@ -65,6 +65,7 @@ def run(settings: Settings, read_again: Callable[[], Config] | None = None) -> i
 
 def _serve(settings: Settings, stop: Event, read_again: Callable[[], Config]) -> int:
     composition = Composition(settings)
+    composition.when_failed(stop.set)
     server = composition.server
     end_watch = _start(composition, settings, stop)
     # Not before: gevent handles signals in the event loop, which may not run for a while during the start. Until now
@@ -78,9 +79,12 @@ def _serve(settings: Settings, stop: Event, read_again: Callable[[], Config]) ->
     systemd.ready(_status(server))
     stop.wait()
     systemd.stopping()
+    if composition.draining is not None and not composition.has_failed:
+        composition.draining.run()
     server.stop()
     end_watch()
-    return EXIT_OK
+    # A service manager starts the server again, and then it follows the log again.
+    return EXIT_FAILED if composition.has_failed else EXIT_OK
 
 
 @contextmanager
@@ -123,7 +127,7 @@ def _start(composition: Composition, settings: Settings, stop: Event) -> Callabl
             if settings.data_directory is not None:
                 # Before the log says that the server listens: scripts wait for that line, and then give commands.
                 addresses = watch.addresses if watch is not None else []
-                control = _make_control(composition, settings.data_directory, addresses, ends)
+                control = _make_control(composition, settings.data_directory, addresses, stop, ends)
             address = settings.address
             composition.server.start()
         except OSError as problem:
@@ -142,11 +146,12 @@ def _make_control(
     composition: Composition,
     directory: Path,
     metrics_addresses: Sequence[Address],
+    stop: Event,
     ends: ExitStack,
 ) -> ControlServer | None:
     """Listen for the operator's commands, until ``ends`` is closed; None where that is not possible."""
     try:
-        control = composition.make_control_server(directory, lambda: metrics_addresses)
+        control = composition.make_control_server(directory, lambda: metrics_addresses, stop.set)
     except OSError as problem:
         # Not every file system has sockets. The server does its work without.
         why = problem.strerror or problem

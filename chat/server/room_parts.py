@@ -8,6 +8,7 @@ from chat.server.attachments.spool import Spool
 from chat.server.directory.directory import ConnectedUsers
 from chat.server.log.log import LogClock
 from chat.server.log.operations import Operations
+from chat.server.log.sharing import Sharing
 from chat.server.mailboxes.account_mailboxes import AccountMailboxes
 from chat.server.membership.crowds import RoomCrowds
 from chat.server.membership.membership import RoomMembership
@@ -41,6 +42,7 @@ class RoomParts:
         mailboxes: AccountMailboxes,
         timestamp: LogClock,
         operations: Operations,
+        sharing: Sharing,
     ) -> None:
         history = path.history
         self.kept: KeptMessages | None = None
@@ -54,6 +56,7 @@ class RoomParts:
                 path.in_turn,
                 self.files,
                 has_search=settings.search,
+                sharing=sharing,
             )
         self.service = ChatService(
             log=path.log,
@@ -67,6 +70,7 @@ class RoomParts:
             kept=self.kept,
             sequences=path.sequences,
             default_room=settings.default_room,
+            sharing=sharing,
         )
         self.recording: RoomRecording | None = None
         if history is not None and self.files is not None and self.kept is not None:
@@ -79,12 +83,27 @@ class RoomParts:
         self.service.memberships = self.membership
         known = lambda: accounts.known  # noqa: E731
         self.maker = RoomMaker(
-            self.service, self.membership, self.store, history, known, settings, timestamp.seconds
+            self.service,
+            self.membership,
+            self.store,
+            history,
+            known,
+            settings,
+            operations,
+            timestamp.seconds,
+            sharing,
         )
         self._commands = (
             RoomCommands(self.service, self.membership, self.maker),
             OwnerCommands(
-                self.service, directory, self.membership, self.maker, self.store, mailboxes, known
+                self.service,
+                directory,
+                self.membership,
+                self.maker,
+                self.store,
+                mailboxes,
+                known,
+                sharing,
             ),
         )
 

@@ -47,14 +47,18 @@ class RoomRecording:
     def load_recent(self) -> None:
         """Read the last messages of the room from the file. Raises HistoryFault."""
         # Users talk on while the file is read.
-        head = self._kept.last_number(DEFAULT_ROOM)
+        head = self._service.last_number(DEFAULT_ROOM)
         page = self._history.before(DEFAULT_ROOM, head + 1, PAGE)
         self._kept.recent.replace(page.runs, head)
 
     def purge(self, what: Purge) -> int:
-        """Remove messages from the file and from memory; return how many. Raises HistoryFault."""
+        """Remove messages from the file; return how many. Raises HistoryFault.
+
+        From memory, too, unless it is one message, which the caller removes there.
+        """
         count = self._history.purge(what)
-        self.load_recent()
+        if what.number is None:
+            self.load_recent()
         return count
 
     def announce_epoch(self, epoch: str) -> None:

@@ -18,6 +18,7 @@ from benchmarks.plan import COMPARISON, QUICK
 from benchmarks.processes import CHECKOUT
 from benchmarks.results import Results
 from chat.config.command_line import EXIT_FAILED, EXIT_OK, EXIT_USAGE
+from tests.server.cluster.engine_process import needs_engine
 
 pytestmark = pytest.mark.thorough("measures servers")
 
@@ -38,6 +39,24 @@ def test_measures_our_server_and_publishes_what_it_found(
     assert sample.values["cpu_per_delivery"] > 0
     assert "server CPU per delivery" in (tmp_path / "results.txt").read_text()
     assert ElementTree.parse(tmp_path / "results.svg").getroot().tag.endswith("svg")
+
+
+@needs_engine
+def test_measures_servers_that_share_one_chat_beside_bare_relays(tmp_path: Path) -> None:
+    options = ["--quick", "--work=cluster", "--peers=chat,redis", f"--output={tmp_path}"]
+
+    assert main(options) == EXIT_OK
+
+    results = Results.load(tmp_path / "results.json")
+    assert results.failures == []
+    assert [(each.case, each.peer) for each in results.samples] == [
+        *(("2/100", "chat"), ("2/100", "redis"), ("2/flood", "chat"), ("2/flood", "redis"))
+    ]
+    for sample in results.samples:
+        values = sample.values
+        assert values["engine"] > 0 < values["cpu_per_delivery"]
+        assert values["applied"] == 2 * values["messages"] > 0
+        assert ("p50" in values) == (sample.case == "2/100")
 
 
 def test_what_varies_more_is_measured_oftener(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from chat.server.attachments.spool import Spool, SpooledFile
 from chat.server.delivery.broadcast import Broadcast
 from chat.server.directory.directory import Directory
 from chat.server.log.log import MemoryLog
+from chat.server.log.operations import Operations
 from chat.server.mailboxes.account_mailboxes import AccountMailboxes
 from chat.server.moderation.bans import BanList
 from chat.server.room.presence import Welcome
@@ -33,14 +34,17 @@ class RoomAlone:
         self.broadcast = Broadcast()
         self.directory: Directory[FakeMember] = Directory()
         self.bans = BanList()
+        log = MemoryLog(lambda: TIMESTAMP)
+        self.operations = Operations(log)
         self.room = Room(
-            log=MemoryLog(lambda: TIMESTAMP),
+            log=log,
             directory=self.directory,
             broadcast=self.broadcast,
             offers=self.offers,
             mutes=self.bans,
             mailboxes=AccountMailboxes(Accounts(None), None, None, Settings().max_waiting),
             timestamp=lambda: TIMESTAMP,
+            operations=self.operations,
         )
         self.broadcast.start()
 

@@ -103,11 +103,15 @@ class TestServer:
         """Wait until no large content takes space."""
         wait_until(lambda: self.parts.spool.used == 0, "the space to be given back")
 
-    def close(self) -> None:
-        """Disconnect everyone, and check that nothing of them is left."""
+    def close_guests(self) -> None:
+        """Disconnect everyone."""
         for guest in self._guests:
             guest.close()
         self.connections_end()
+
+    def close(self) -> None:
+        """Disconnect everyone, and check that nothing of them is left."""
+        self.close_guests()
         parts = self.parts
         assert (self.here(), list(parts.directory)) == ([], [])
         assert list(parts.broadcast) == []

@@ -36,6 +36,11 @@ class AccountChanges:
         self._settings = settings
         self._applied: AccountTable | None = None
 
+    @property
+    def allows_guests(self) -> bool:
+        """Whether users who have shown no password may be here, by the settings of this server."""
+        return not self._settings.members_only and self._settings.password is None
+
     def look(self) -> None:
         """Apply changes since the last look."""
         register = self._accounts.look()
@@ -48,19 +53,19 @@ class AccountChanges:
             # Read again, if the file has changed again: only what differs now counts.
             now = self._accounts.look()
             if self._directory.is_here(member) and _differs(member, now):
-                self._apply(member, now.find(member.name.key))
+                self._apply(member, now.find(member.name.key), allows_guests=self.allows_guests)
 
-    def take_effect(self, key: str) -> None:
+    def take_effect(self, key: str, *, allows_guests: bool) -> None:
         """Let a change of the account of one user take effect, by the ``key`` of the name. Does not wait."""
         register = self._accounts.known
         for member in self._directory.sessions_of(key):
             if self._directory.is_here(member) and _differs(member, register):
-                self._apply(member, register.find(key))
+                self._apply(member, register.find(key), allows_guests=allows_guests)
 
-    def _apply(self, member: Member, account: Account | None) -> None:
+    def _apply(self, member: Member, account: Account | None, *, allows_guests: bool) -> None:
         if account is not None and account.id == member.account_id:
             self._set_moderator(member, account.is_moderator)
-        elif self._settings.members_only or self._settings.password is not None:
+        elif not allows_guests:
             # They have shown no password that would let them in now.
             sentence = "The operator removed your account. Only users with a password may be here."
             log.info("%s must leave: the account was removed", member.name.display)

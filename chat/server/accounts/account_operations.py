@@ -91,7 +91,9 @@ class AccountOperations:
 
     def remove(self, name: UserName) -> None:
         """Remove an account, so that anyone can use the name."""
-        self._operations.perform(REMOVE, {"name": list(name)})
+        # The password for guests is no shared setting, so this server decides for all.
+        guests = self._changes.allows_guests
+        self._operations.perform(REMOVE, {"name": list(name), "guests": guests})
 
     def replace_password(
         self,
@@ -165,7 +167,7 @@ class AccountOperations:
         self._devices.forget_others(account)
         self._mailboxes.forget(account.id)
         log.info("the operator removed the account of %s", account.name)
-        self._changes.take_effect(account.key)
+        self._changes.take_effect(account.key, allows_guests=change.fields["guests"])
         self._forget_in_rooms()
 
     def _replace_password(self, change: Change) -> int:
@@ -193,7 +195,7 @@ class AccountOperations:
     def _set_moderator(self, change: Change) -> None:
         account = self._account(change)
         self._accounts.set_moderator(account, change.fields["moderator"])
-        self._changes.take_effect(account.key)
+        self._changes.take_effect(account.key, allows_guests=True)
 
     def _forget_device(self, change: Change) -> None:
         actor, hash = change.actor, bytes.fromhex(change.fields["device"])

@@ -22,7 +22,8 @@ Options:
 
 A password has 8 to 1024 bytes. A new password takes effect at the next login. A running server
 applies at once that an account was removed, or that a moderator's right was given or taken, and
-tells the user. Run this command as the user that the server runs as, or as root.
+tells the user. In a cluster this server must run, and the change is made on all servers. Run this
+command as the user that the server runs as, or as root.
 
 Exit status: 0 on success; 1 if the command failed; 2 for an invalid option, name or password.
 """
@@ -30,7 +31,9 @@ Exit status: 0 on success; 1 if the command failed; 2 for an invalid option, nam
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from datetime import datetime, timezone
+from functools import partial
 from getpass import getpass
 from typing import Any
 
@@ -42,6 +45,7 @@ from chat.protocol.errors import UserNameError
 from chat.protocol.headers import encode_json
 from chat.protocol.names import UserName, parse_user_name
 from chat.protocol.passwords import LENGTH_HINT, MAX_PASSWORD
+from chat.server.accounts.account_operations import ADD, MODERATOR, PASSWORD, REMOVE
 from chat.server.accounts.account_problems import AccountExists, NoSuchAccount
 from chat.server.accounts.accounts import (
     Account,
@@ -53,6 +57,11 @@ from chat.server.accounts.accounts import (
     set_moderator,
     set_password,
 )
+from chat.server.accounts.operator_accounts import (
+    AccountsNotChanged,
+    change_account,
+    list_accounts,
+)
 from chat.server.accounts.passwords import (
     UnusablePassword,
     check_rules,
@@ -60,10 +69,11 @@ from chat.server.accounts.passwords import (
 )
 from chat.server.config.directory import directory_of
 from chat.server.control.client import apply_changes
-from chat.server.storage.database import Database, DatabaseFault
+from chat.server.storage.database import Database, DatabaseFault, belongs_to_cluster
 from chat.server.subcommand import run_subcommand
 
 _FROM_NEXT_LOGIN = "The change takes effect at the next login."
+_EVERYWHERE = "All servers of the cluster apply this."
 
 
 def main(argv: list[str]) -> int:
@@ -73,15 +83,18 @@ def main(argv: list[str]) -> int:
         argv,
         _execute,
         misused=(UserNameError, UnusablePassword),
-        failed=(AccountExists, NoSuchAccount, DatabaseFault),
+        failed=(AccountExists, NoSuchAccount, AccountsNotChanged, DatabaseFault),
         interrupted="nothing was changed",
     )
 
 
 def _execute(options: dict[str, Any]) -> None:
     database = Database(directory_of(options))
+    if belongs_to_cluster(database):
+        _execute_in_cluster(database, options)
+        return
     if options["list"]:
-        _list(database, as_json=options["--json"])
+        _list(_register(database), as_json=options["--json"])
         return
     name = parse_user_name(options["NAME"])
     if options["add"]:
@@ -89,31 +102,71 @@ def _execute(options: dict[str, Any]) -> None:
         require_free(name, _register(database))
         hash = hash_password(_password(options))
         add_account(database, name, hash, is_moderator=options["--moderator"])
-        role = ", a moderator" if options["--moderator"] else ""
-        _tell(f"{name.display} is registered{role}.", apply_changes(database.path.parent))
+        _tell(_registered(name, options), apply_changes(database.path.parent))
     elif options["remove"]:
         remove_account(database, name)
-        _tell(f"{name.display} is no longer registered.", apply_changes(database.path.parent))
+        _tell(_removed(name), apply_changes(database.path.parent))
     elif options["passwd"]:
         _require_known(name, database)
         set_password(database, name, hash_password(_password(options)))
-        print(f"The password of {name.display} was changed. {_FROM_NEXT_LOGIN}")
+        _tell(_another_password(name), _FROM_NEXT_LOGIN)
     else:
         set_moderator(database, name, options["on"])
-        role = "a moderator" if options["on"] else "no longer a moderator"
-        _tell(f"{name.display} is {role}.", apply_changes(database.path.parent))
+        _tell(_role(name, options), apply_changes(database.path.parent))
+
+
+def _execute_in_cluster(database: Database, options: dict[str, Any]) -> None:
+    """Have the running server make the change. The file follows it, so it serves for early refusals only."""
+    directory = database.path.parent
+    if options["list"]:
+        _list(list_accounts(directory), as_json=options["--json"])
+        return
+    name = parse_user_name(options["NAME"])
+    change = partial(change_account, directory, name=name)
+    if options["add"]:
+        require_free(name, _register(database))
+        hash = hash_password(_password(options))
+        change(ADD, hash=hash, moderator=options["--moderator"])
+        _tell(_registered(name, options), _EVERYWHERE)
+    elif options["remove"]:
+        change(REMOVE)
+        _tell(_removed(name), _EVERYWHERE)
+    elif options["passwd"]:
+        _require_known(name, database)
+        change(PASSWORD, hash=hash_password(_password(options)))
+        _tell(_another_password(name), _FROM_NEXT_LOGIN)
+    else:
+        change(MODERATOR, moderator=options["on"])
+        _tell(_role(name, options), _EVERYWHERE)
+
+
+def _registered(name: UserName, options: dict[str, Any]) -> str:
+    role = ", a moderator" if options["--moderator"] else ""
+    return f"{name.display} is registered{role}."
+
+
+def _removed(name: UserName) -> str:
+    return f"{name.display} is no longer registered."
+
+
+def _another_password(name: UserName) -> str:
+    return f"The password of {name.display} was changed."
+
+
+def _role(name: UserName, options: dict[str, Any]) -> str:
+    role = "a moderator" if options["on"] else "no longer a moderator"
+    return f"{name.display} is {role}."
 
 
 def _tell(done: str, applied: str) -> None:
     print(f"{done} {applied}")
 
 
-def _list(database: Database, *, as_json: bool) -> None:
-    register = _register(database)
+def _list(accounts: Iterable[Account], *, as_json: bool) -> None:
     if as_json:
-        print(encode_json([_fields(account) for account in register]).decode())
+        print(encode_json([_fields(account) for account in accounts]).decode())
         return
-    for account in register:
+    for account in accounts:
         role = "moderator" if account.is_moderator else ""
         print(f"{_day(account)}  {role:9}  {account.name}")
 

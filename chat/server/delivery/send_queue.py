@@ -190,6 +190,23 @@ class SendQueue:
             self._transport.abort()
             self._on_fail(reason)
 
+    def end_with(self, data: bytes, reason: LeaveReason) -> None:
+        """Send last bytes, and end the connection now: without what waits, and without waiting for anybody."""
+        if self.closed:
+            return
+        if self._backlog is None:
+            try:
+                sent = self._transport.try_send(data)
+            except OSError:
+                sent = 0
+            if sent == len(data):
+                self._drop()
+                self._transport.hang_up()
+                self._on_fail(reason)
+                return
+        # In the middle of a frame.
+        self.fail(reason)
+
     def fail_if_dead(self, dead_after: float) -> None:
         """Disconnect the user if their machine owes an acknowledgement and has sent none for ``dead_after`` seconds."""
         if not self.closed and self._transport.is_dead(dead_after):

@@ -16,6 +16,8 @@ from chat.server.history.writer import Writer
 # How often to try to empty the write-ahead log, while others read the file, and seconds between two tries.
 _TRIES, _BETWEEN_TRIES = 50, 0.1
 
+_FOR_EVER = "9999"  # comes after all timestamps
+
 # Calls a function with the writer and further arguments.
 Call = Callable[..., Any]
 # Is told which messages of a log were purged, by their numbers.
@@ -25,13 +27,15 @@ OnPurged = Callable[[LogName, list[int]], object]
 class Purge(NamedTuple):
     """Say which messages are purged: those ``before`` a timestamp, those of a ``user``, or the one with ``number``.
 
-    Exactly one of them is given. A ``number`` is that of a message in ``log``.
+    Exactly one of them is given. A ``number`` is that of a message in ``log``. ``until`` is the timestamp of the last
+    message that may be purged; None: all may.
     """
 
     before: str | None = None
     user: str | None = None
     number: int | None = None
     log: LogName = DEFAULT_ROOM
+    until: str | None = None
 
 
 def read_purge(fields: Mapping[str, Any]) -> Purge:
@@ -79,12 +83,12 @@ def purge(
 
 
 def _choice(wanted: Purge) -> Choice:
+    before, until = wanted.before, wanted.until or _FOR_EVER
     if wanted.user is not None:
         key = name_key(wanted.user)
-        return lambda run: name_key(run.sender) == key
-    before = wanted.before
+        return lambda run: run.timestamp <= until and name_key(run.sender) == key
     if before is not None:
-        return lambda run: run.timestamp < before
+        return lambda run: run.timestamp < before and run.timestamp <= until
     return lambda run: True
 
 

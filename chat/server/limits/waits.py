@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+# Seconds after which a user is told that something of theirs still waits, and then again each time.
+REMINDER = 5
+
 # Waits at most so many seconds; returns whether the wait is over.
 Wait = Callable[[float], bool]
 

@@ -95,6 +95,8 @@ class Operations:
             raise UnknownOperation(f"this version does not know the operation {change.name!r}")
         try:
             outcome = Outcome(handler(change), None)
+        except UnknownOperation:
+            raise
         except Exception as problem:
             outcome = Outcome(None, problem)
             if not isinstance(problem, self._expected):

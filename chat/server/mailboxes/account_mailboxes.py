@@ -6,7 +6,8 @@ All questions are answered from memory, without a wait, since the room asks whil
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
 
 import gevent
 
@@ -18,6 +19,7 @@ from chat.server.history.history import HistoryStore
 from chat.server.history.reader import RunSummary
 from chat.server.history.stored import DEFAULT_ROOM, LogName, mailbox_of
 from chat.server.history.stored import ROOM as LOG_OF_ROOM
+from chat.server.log.log import Sequences
 from chat.server.mailboxes.account_ids import AccountIds
 from chat.server.mailboxes.blocks import Blocks
 from chat.server.mailboxes.mailbox import Mailbox
@@ -37,7 +39,9 @@ _PAUSE = 0.01  # seconds between two mailboxes that are counted in the backgroun
 class AccountMailboxes:
     """The mailboxes of all accounts. ``archive`` is None if no messages are kept: then none can wait.
 
-    ``marks``, ``blocks`` and ``ids`` are parts that others use, too.
+    ``marks``, ``blocks`` and ``ids`` are parts that others use, too. ``sequences`` has the last number of each log in a
+    server that shares its log with others; None: history has it. Such a server learns from ``restore_waiting``
+    which messages wait, since histories differ in what they still have. The numbers of unread messages are only shown.
     """
 
     def __init__(
@@ -46,9 +50,11 @@ class AccountMailboxes:
         thread: DatabaseThread | None,
         archive: HistoryStore | None,
         bounds: WaitingBounds,
+        sequences: Sequences | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self.ids = AccountIds(lambda: accounts.secret)
-        self.blocks = Blocks(thread)
+        self.blocks = Blocks(thread, clock)
         # Without history, numbers begin anew with each start, and marks say nothing then.
         self.marks = ReadMarks(thread if archive is not None else None)
         self._accounts = accounts
@@ -58,6 +64,9 @@ class AccountMailboxes:
         # Mailboxes whose messages from before are not counted yet, and the last number that such a message can have.
         self._uncounted: dict[bytes, int] = {}
         self._opened: AccountTable | None = None
+        self._sequences = sequences
+        # Accounts for which something waits.
+        self._waited_for: set[bytes] = set()
 
     # From the start on
 
@@ -82,6 +91,7 @@ class AccountMailboxes:
         """Forget all about an account that was removed."""
         self._mailboxes.pop(id, None)
         self._uncounted.pop(id, None)
+        self._waited_for.discard(id)
         self.marks.forget(id)
         self.blocks.forget(id)
 
@@ -98,6 +108,8 @@ class AccountMailboxes:
         if account.id not in self._mailboxes:
             self._open((account,))
         self._count(account.id)
+        if self._sequences is not None:
+            return  # ``came`` puts the mark, on all servers
         mark = Mark(ROOM, DEFAULT_ROOM.key)
         if self._archive is not None and self.marks.of(account.id, mark) is None:
             self.marks.put(account.id, mark, self._archive.state(DEFAULT_ROOM).head)
@@ -119,12 +131,17 @@ class AccountMailboxes:
             }
             rooms.setdefault(DEFAULT_ROOM.key, 0)
             for id in ids:
-                head = archive.state(_mailbox(id)).head
-                self.marks.limit(id, rooms, head)
+                head = self._head(_mailbox(id), archive)
+                if self._sequences is None:
+                    self.marks.limit(id, rooms, head)
                 if head > (self.marks.of(id, ALL) or 0):
                     self._uncounted[id] = head
         for id in ids:
             self._mailboxes.setdefault(id, Mailbox())
+
+    def _head(self, log: LogName, archive: HistoryStore) -> int:
+        # History may be ahead of the log.
+        return archive.state(log).head if self._sequences is None else self._sequences.last(log)
 
     def _count(self, id: bytes) -> None:
         """Count what is unread and what waits in a mailbox from before it was opened, unless that was done."""
@@ -155,19 +172,53 @@ class AccountMailboxes:
             if first > last:
                 continue
             mailbox.receive(key, run.sender, run.partner, first, last - first + 1)
-            if run.waiting and run.first > here:
+            if self._sequences is None and run.waiting and run.first > here:
                 mailbox.wait(run.partner, last - first + 1, run.size)
         mailbox.extend(live)
         self._mailboxes[id] = mailbox
+
+    # What a server that shares its log keeps elsewhere
+
+    def waiting(self) -> list[tuple[str, int, dict[str, int]]]:
+        """Return what waits in mailboxes, as JSON can hold it.
+
+        Each has the id of an account, the bytes that wait, and the numbers of messages by the id of the sender, both
+        ids in hexadecimal digits.
+        """
+        found = []
+        for id in sorted(self._waited_for):
+            mailbox = self._mailboxes.get(id)
+            if mailbox is not None and mailbox.waiting:
+                found.append((id.hex(), *mailbox.waiting_by_sender()))
+        return found
+
+    def restore_waiting(self, waiting: Iterable[tuple[str, int, Mapping[str, int]]]) -> None:
+        """Let wait in mailboxes what ``waiting`` of an earlier run has. Call it after ``start``."""
+        for account, size, senders in waiting:
+            id = bytes.fromhex(account)
+            mailbox = self._mailboxes.get(id)
+            if mailbox is not None:
+                self._waited_for.add(id)
+                for sender, count in senders.items():
+                    mailbox.wait(bytes.fromhex(sender), count, 0)
+                mailbox.wait(b"", 0, size)
 
     # What the room asks
 
     def owner(self, key: str) -> Account | None:
         """Return the account that owns the name with ``key``, if messages can wait for it; None if there is none."""
         account = self._accounts.known.find(key)
-        if account is None or self._archive is None or account.id not in self._mailboxes:
+        if account is None or self._archive is None or self._find(account.id) is None:
             return None
         return account
+
+    def _find(self, account: bytes) -> Mailbox | None:
+        mailbox = self._mailboxes.get(account)
+        if mailbox is None and self._sequences is not None and self._archive is not None:
+            # Not opened yet. All servers must answer alike from the moment when the account is there.
+            self._archive.begin(_mailbox(account))
+            mailbox = self._mailboxes[account] = Mailbox()
+        return mailbox
 
     def is_blocked(self, account: bytes, sender: Peer) -> bool:
         """Return whether ``account`` refuses private messages of ``sender``."""
@@ -175,7 +226,7 @@ class AccountMailboxes:
 
     def why_full(self, account: bytes, sender: bytes, count: int, size: int) -> str | None:
         """Return why ``count`` messages of ``size`` bytes cannot wait for ``account``, in words; None if they can."""
-        mailbox = self._mailboxes.get(account)
+        mailbox = self._find(account)
         return mailbox.is_full_for(sender, count, size, self._bounds) if mailbox else None
 
     def opaque_id(self, account: bytes | None) -> str | None:
@@ -191,8 +242,9 @@ class AccountMailboxes:
 
     def waits(self, account: bytes, sender: bytes, count: int, size: int) -> None:
         """Count messages of the account ``sender`` that wait for ``account``, whose user is not here."""
-        mailbox = self._mailboxes.get(account)
+        mailbox = self._find(account)
         if mailbox is not None:
+            self._waited_for.add(account)
             mailbox.wait(sender, count, size)
 
     def waits_no_more(self, account: bytes, sender: bytes, count: int, size: int) -> None:
@@ -203,10 +255,13 @@ class AccountMailboxes:
 
     def came(self, account: bytes, head: int) -> None:
         """Note that the user is here, so that nothing waits any more. ``head`` is the last number of the mailbox."""
-        mailbox = self._mailboxes.get(account)
+        mailbox = self._find(account)
         if mailbox is not None and mailbox.waiting:
+            self._waited_for.discard(account)
             mailbox.came()
             self.marks.put(account, HERE, head)
+        if self._sequences is not None:
+            self.begin_room(account, DEFAULT_ROOM.key, self._sequences.last(DEFAULT_ROOM))
 
     # How far a user has read
 
@@ -243,7 +298,8 @@ class AccountMailboxes:
         mailbox = self._mailboxes.get(account)
         if mailbox is not None:
             mailbox.read(key, seq)
-        if mailbox is not None and not mailbox.partners:
+        # What is counted as unread differs between servers, and marks must not.
+        if mailbox is not None and not mailbox.partners and self._sequences is None:
             self.marks.put_all(account, head)
         else:
             self.marks.put(account, Mark(PARTNER, key), seq)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -30,7 +31,10 @@ _ACCOUNT, _NAME = "account", "name"
 class Blocks:
     """The blocked users of all accounts. ``thread`` is None for a server without accounts."""
 
-    def __init__(self, thread: DatabaseThread | None) -> None:
+    def __init__(
+        self, thread: DatabaseThread | None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._clock = clock
         self._thread = thread
         self._blocks: dict[bytes, dict[Block, UserName]] = {}
 
@@ -57,7 +61,7 @@ class Blocks:
         return sorted({name.display for name in self._blocks.get(account, {}).values()})
 
     def add(self, account: bytes, name: UserName, owner: bytes | None) -> None:
-        """Block a user; ``owner`` is the account of the name, None for a guest. On disk when this returns.
+        """Block a user; ``owner`` is the account of the name, None for a guest.
 
         Raises TooManyBlocks and DatabaseFault.
         """
@@ -65,7 +69,10 @@ class Blocks:
         blocks = self._blocks.setdefault(account, {})
         if block not in blocks and len(blocks) >= MAX_BLOCKS:
             raise TooManyBlocks(f"You block {MAX_BLOCKS} users already; unblock some first.")
-        self._require_thread().run(partial(_add, account=account, block=block, name=name))
+        now = int(self._clock())
+        self._require_thread().write(
+            partial(_add, account=account, block=block, name=name, now=now)
+        )
         blocks[block] = name
 
     def remove(self, account: bytes, name: UserName) -> bool:
@@ -73,7 +80,7 @@ class Blocks:
         blocks = self._blocks.get(account, {})
         found = [block for block, each in blocks.items() if each.key == name.key]
         if found:
-            self._require_thread().run(partial(_remove, account=account, blocks=found))
+            self._require_thread().write(partial(_remove, account=account, blocks=found))
         for block in found:
             blocks.pop(block, None)
         return bool(found)
@@ -93,12 +100,12 @@ def _read_blocks(database: Database) -> list[tuple[bytes, str, str, str, str]]:
         return connection.execute(query).fetchall()
 
 
-def _add(database: Database, account: bytes, block: Block, name: UserName) -> None:
+def _add(database: Database, account: bytes, block: Block, name: UserName, now: int) -> None:
     with database.writing() as connection:
         connection.execute(
             "INSERT OR REPLACE INTO blocks SELECT ?1, ?2, ?3, ?4, ?5, ?6"
             " WHERE EXISTS (SELECT 1 FROM users WHERE id = ?1)",
-            (account, *block, name.display, name.key, int(time.time())),
+            (account, *block, name.display, name.key, now),
         )
 
 

@@ -40,9 +40,9 @@ class MailboxCommands:
 
     def serve(self, commands: Commands) -> None:
         """Add the commands to the table of commands."""
-        commands.add(Verb.READ, lambda member, command, nonce: self._read(member, command))
-        commands.add_plain(Verb.BLOCK, self._block)
-        commands.add_plain(Verb.UNBLOCK, self._unblock)
+        commands.add_shared(Verb.READ, lambda member, command, nonce: self._read(member, command))
+        commands.add_shared_plain(Verb.BLOCK, self._block)
+        commands.add_shared_plain(Verb.UNBLOCK, self._unblock)
         commands.add_plain(Verb.BLOCKS, self._blocks)
 
     def _read(self, member: Member, command: Command) -> CommandAnswer:

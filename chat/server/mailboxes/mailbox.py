@@ -138,6 +138,11 @@ class Mailbox:
         self._waiting_bytes += size
         self._waiting_of[sender] = self._waiting_of.get(sender, 0) + count
 
+    def waiting_by_sender(self) -> tuple[int, dict[str, int]]:
+        """Return the bytes that wait, and the numbers of messages by the account of the sender, in hex digits."""
+        counts = sorted(self._waiting_of.items())
+        return self._waiting_bytes, {sender.hex(): count for sender, count in counts if count}
+
     def refuse(self, sender: bytes, count: int, size: int) -> None:
         """Take back what ``wait`` has counted, as far as the user has not been here since."""
         self.waiting = max(0, self.waiting - count)

@@ -112,7 +112,7 @@ class ReadMarks:
         if self._thread is None or not changes:
             return
         try:
-            self._thread.run(partial(_write_marks, changes=changes))
+            self._thread.write(partial(_write_marks, changes=changes))
             self._complaint = ""
         except DatabaseFault as fault:
             # What changed meanwhile is newer.

@@ -125,7 +125,7 @@ class RoomMembership:
                     self.put_out(member, room, "Your account was removed.")
             return
         key = member.name.key
-        for room in {*self._rooms.of_user(member), *self._rooms.inviting_guest(key)}:
+        for room in dict.fromkeys((*self._rooms.of_user(member), *self._rooms.inviting_guest(key))):
             since = self._rooms.uninvite_guest(room, key)
             if account not in room.access:
                 self.set_access(room, account, RoomAccess(since, room.has(member)))

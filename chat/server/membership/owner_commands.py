@@ -14,6 +14,7 @@ from chat.protocol.notices import NoticeCode
 from chat.server.accounts.accounts import Account, AccountTable
 from chat.server.directory.directory import NO_SUCH_USER, ConnectedUsers
 from chat.server.directory.member import Member
+from chat.server.log.sharing import ALONE, Sharing
 from chat.server.mailboxes.account_mailboxes import AccountMailboxes
 from chat.server.membership.membership import MAX_ROOMS, RoomMembership
 from chat.server.membership.room_making import RoomMaker
@@ -23,7 +24,6 @@ from chat.server.room.commands import (
     CommandRefused,
     Commands,
     NotSaved,
-    run_to_the_end,
 )
 from chat.server.room.reading import room_of
 from chat.server.room.service import ChatService
@@ -51,7 +51,9 @@ class OwnerCommands:
         store: RoomStore,
         mailboxes: AccountMailboxes,
         accounts: Callable[[], AccountTable],
+        sharing: Sharing = ALONE,
     ) -> None:
+        self._sharing = sharing
         self._service = service
         self._directory = directory
         self._membership = membership
@@ -68,13 +70,13 @@ class OwnerCommands:
             (Verb.REMOVE, self._remove),
             (Verb.ROOM, self._change),
         ):
-            commands.add(verb, partial(self._execute, handler))
+            commands.add_shared(verb, partial(self._execute, handler))
 
     def _execute(
         self, handler: _OwnerHandler, member: Member, command: Command, nonce: str | None
     ) -> CommandAnswer:
         self._require_owner(member, command)
-        return run_to_the_end(self._attempt, handler, member, command)
+        return self._sharing.to_the_end(self._attempt, handler, member, command)
 
     def _attempt(self, handler: _OwnerHandler, member: Member, command: Command) -> CommandAnswer:
         with self._maker.changing:

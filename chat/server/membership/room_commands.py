@@ -61,13 +61,13 @@ class RoomCommands:
 
     def serve(self, commands: Commands) -> None:
         """Add the commands to the table of commands."""
-        commands.add(Verb.JOIN, lambda member, command, nonce: self._join(member, command))
-        commands.add(Verb.PART, lambda member, command, nonce: self._part(member, command))
+        commands.add_shared(Verb.JOIN, lambda member, command, nonce: self._join(member, command))
+        commands.add_shared(Verb.PART, lambda member, command, nonce: self._part(member, command))
         commands.add(Verb.ROOMS, lambda member, command, nonce: self._list(member, command))
         commands.add(Verb.NAMES, lambda member, command, nonce: self._names(member, command))
 
     def _join(self, member: Member, command: Command) -> CommandAnswer:
-        if member.token is None:
+        if member.token_digest is None:
             sentence = "Only a client that logs in with JSON can be in other rooms."
             raise CommandRefused(NoticeCode.NOT_ALLOWED, sentence)
         name = room_name(command)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from gevent.lock import BoundedSemaphore
 
@@ -14,6 +15,9 @@ from chat.server.accounts.accounts import AccountTable
 from chat.server.directory.member import Member
 from chat.server.history.history import HistoryStore
 from chat.server.history.stored import ROOM, LogName
+from chat.server.log.log import LogFull
+from chat.server.log.operations import Operations
+from chat.server.log.sharing import ALONE, Sharing
 from chat.server.membership.membership import RoomMembership
 from chat.server.room.commands import CommandRefused
 from chat.server.room.service import NO_SUCH_ROOM, ChatService
@@ -28,6 +32,7 @@ log = logging.getLogger("chat.server")
 
 EMPTY_FOR = 86400  # seconds after which an empty room goes that has no owner
 _PERIOD = 60.0  # seconds between two looks
+SWEEP = "sweep-rooms"  # the operation
 
 
 class DefaultRoomTaken(Exception):
@@ -49,7 +54,9 @@ class RoomMaker:
         history: HistoryStore | None,
         accounts: Callable[[], AccountTable],
         settings: Settings,
+        operations: Operations,
         clock: Callable[[], float] = time.time,
+        sharing: Sharing = ALONE,
     ) -> None:
         self.changing = BoundedSemaphore(1)
         self._service = service
@@ -63,6 +70,9 @@ class RoomMaker:
         self._clock = clock
         self._swept = clock()
         self._complaint = ""
+        self._operations = operations
+        self._sharing = sharing
+        operations.add(SWEEP, lambda change: self.sweep())
 
     def start(self) -> None:
         """Read the stored rooms before anyone can log in. Raises DatabaseFault and DefaultRoomTaken."""
@@ -72,8 +82,9 @@ class RoomMaker:
         if other is not None:
             raise DefaultRoomTaken(why_taken(default, other))
         self._use(stored)
-        for room in self._rooms:
-            self.note_empty(room)
+        if not self._sharing.is_shared:
+            for room in self._rooms:
+                self.note_empty(room)
 
     def make(self, member: Member, name: UserName) -> ChatRoom:
         """Return the room with ``name``; make it if there is none. Waits for the disk.
@@ -116,10 +127,13 @@ class RoomMaker:
         now = self._clock()
         if not 0 <= now - self._swept < _PERIOD:
             self._swept = now
-            self.sweep()
+            with suppress(LogFull):  # the next minute comes
+                self._operations.post(SWEEP, {})
 
     def sweep(self) -> None:
-        """Remove rooms that have no owner and have been empty for a day."""
+        """Remove rooms that have no owner and have been empty for a day, by the time of the log."""
+        # Of several servers, one is enough.
+        self._swept = self._clock()
         for room in list(self._rooms):
             if room.is_default:
                 continue
@@ -244,7 +258,7 @@ class RoomMaker:
         empty = [room for room in self._rooms if not room.is_default and room.is_empty]
         free = [room for room in empty if not room.is_registered]
         # Rooms whose time is not noted yet have been empty for less than a minute.
-        oldest = min(free, key=lambda room: room.state.empty_since or self._clock(), default=None)
+        oldest = min(free, key=self._since_and_name, default=None)
         if oldest is not None:
             self._store.write({oldest.state.name.key: None})
             if oldest.is_empty:
@@ -253,3 +267,6 @@ class RoomMaker:
         if len(self._rooms) >= self._settings.max_rooms:
             sentence = f"The server has {len(self._rooms)} rooms, and can have no more."
             raise CommandRefused(NoticeCode.TOO_MANY_ROOMS, sentence)
+
+    def _since_and_name(self, room: ChatRoom) -> tuple[float, str]:
+        return room.state.empty_since or self._clock(), room.state.name.key

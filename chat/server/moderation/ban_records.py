@@ -51,14 +51,18 @@ def read_if_changed(database: Database, known: tuple[int, int] | None) -> Record
 
 
 def write_records(
-    database: Database, add: Sequence[Ban | Mute] = (), remove: Sequence[Ban | Mute] = ()
+    database: Database,
+    add: Sequence[Ban | Mute] = (),
+    remove: Sequence[Ban | Mute] = (),
+    now: float | None = None,
 ) -> None:
     """Remove entries, then add entries; an added entry replaces one with the same target. Raises DatabaseFault.
 
-    The devices of a banned name are forgotten: after the ban, the user shows the password again. Expired entries are
-    removed too, so that the file does not grow with bans that have ended.
+    The devices of a banned name are forgotten: after the ban, the user shows the password again. Entries that have
+    expired ``now`` are removed too, so that the file does not grow with bans that have ended. ``now`` is in seconds
+    since 1970; None: the time of this machine.
     """
-    now = int(time.time())
+    now = int(time.time() if now is None else now)
     with database.writing() as connection:
         connection.execute("DELETE FROM bans WHERE until_unix <= ?", (now,))
         connection.execute("DELETE FROM mutes WHERE until <= ?", (now,))

@@ -101,7 +101,8 @@ class BanList:
         self._names: dict[str, Ban] = {}
         self._networks: dict[Network, Ban] = {}
         self.mutes: dict[str, Mute] = {}  # by the key of the name; some may have expired
-        self._by_look: dict[str, Ban] = {}
+        # Two bans of names may share a look.
+        self._by_look: dict[str, dict[str, Ban]] = {}  # the look, the key of the name
 
     def __len__(self) -> int:
         return len(self._names) + len(self._networks) + len(self.mutes)
@@ -114,8 +115,12 @@ class BanList:
             elif entry.kind == NETWORK:
                 self._networks[ip_network(entry.target)] = entry
             else:
+                before = self._names.get(entry.target)
                 self._names[entry.target] = entry
-                self._by_look.update(dict.fromkeys(_looks(entry), entry))
+                if before is not None:
+                    self._find_looks_again()  # the name may be written in another way
+                else:
+                    self._add_looks(entry)
 
     def remove(self, *entries: Ban | Mute) -> None:
         """End the bans and mutes with the targets of these entries."""
@@ -136,8 +141,14 @@ class BanList:
         # The looks of a name are slow to compute, and most rooms have no ban of a name.
         if found is not None or owned or not self._by_look:
             return found
-        alike = (self._in_force(self._by_look.get(look)) for look in looks_of(name.display))
-        return next((ban for ban in alike if ban is not None), None)
+        # The same one on all servers that share a log, however they have come to know the bans.
+        alike = [
+            ban
+            for look in looks_of(name.display)
+            for ban in self._by_look.get(look, {}).values()
+            if self._counts(ban)
+        ]
+        return min(alike, key=lambda ban: (ban.by != OPERATOR, ban.target), default=None)
 
     def of_host(self, host: str | None) -> Ban | None:
         """Return the ban of an address, or None. ``host`` is None for a unix socket."""
@@ -200,7 +211,11 @@ class BanList:
         """Build the table of looks anew. Two bans may share a look: the end of one must not end the other."""
         self._by_look.clear()
         for ban in self._names.values():
-            self._by_look.update(dict.fromkeys(_looks(ban), ban))
+            self._add_looks(ban)
+
+    def _add_looks(self, ban: Ban) -> None:
+        for look in _looks(ban):
+            self._by_look.setdefault(look, {})[ban.target] = ban
 
 
 # Cached, because the end of one ban makes ``_find_looks_again`` ask for the looks of all others.

@@ -20,6 +20,7 @@ from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.server.directory.directory import ConnectedUsers, NoSuchUserError
 from chat.server.directory.member import Peer
 from chat.server.limits.limits import address_key
+from chat.server.log.sharing import ALONE, Sharing
 from chat.server.moderation.ban_records import Records, read_if_changed, write_records
 from chat.server.moderation.bans import (
     MAX_ENTRIES,
@@ -40,7 +41,7 @@ from chat.server.moderation.bans import (
     read_reason,
     sentence,
 )
-from chat.server.room.commands import CommandRefused, Commands, NotSaved, run_to_the_end
+from chat.server.room.commands import CommandRefused, Commands, NotSaved
 from chat.server.room.service import ChatService
 from chat.server.settings import Network, Settings
 from chat.server.storage.database import Database, DatabaseFault, DatabaseThread, Stamp
@@ -66,6 +67,7 @@ class Moderation:
         thread: DatabaseThread | None,
         is_moderators: Callable[[str], bool],
         clock: Callable[[], float] = time.time,
+        sharing: Sharing = ALONE,
     ) -> None:
         self.entries = entries
         self._service = service
@@ -74,6 +76,7 @@ class Moderation:
         self._thread = thread
         self._is_moderators = is_moderators
         self._clock = clock
+        self._sharing = sharing
         self._changing = BoundedSemaphore(1)
         self._stamp: Stamp | None = None
         self._version: tuple[int, int] | None = None
@@ -81,16 +84,12 @@ class Moderation:
 
     def serve(self, commands: Commands) -> None:
         """Add the commands to the table of commands."""
-        handlers = {
-            Verb.KICK: self._kick,
-            Verb.BAN: self._ban,
-            Verb.UNBAN: self._unban,
-            Verb.BANS: self._list,
-            Verb.MUTE: self._mute,
-            Verb.UNMUTE: self._unmute,
-        }
-        for verb, handler in handlers.items():
-            commands.add_plain(verb, partial(self._execute, handler))
+        commands.add_shared_plain(Verb.KICK, partial(self._execute, self._kick))
+        commands.add_shared_plain(Verb.BAN, partial(self._execute, self._ban))
+        commands.add_shared_plain(Verb.UNBAN, partial(self._execute, self._unban))
+        commands.add_plain(Verb.BANS, partial(self._execute, self._list))
+        commands.add_shared_plain(Verb.MUTE, partial(self._execute, self._mute))
+        commands.add_shared_plain(Verb.UNMUTE, partial(self._execute, self._unmute))
 
     def start(self) -> None:
         """Read the bans before anyone can log in. Raises DatabaseFault."""
@@ -134,7 +133,7 @@ class Moderation:
         self, handler: Callable[[Peer, Command], str], peer: Peer, command: Command
     ) -> str:
         require_moderator(peer)  # first, so that other users can't hold up moderators
-        return run_to_the_end(self._attempt, handler, peer, command)
+        return self._sharing.to_the_end(self._attempt, handler, peer, command)
 
     def _attempt(
         self, handler: Callable[[Peer, Command], str], peer: Peer, command: Command
@@ -305,7 +304,7 @@ class Moderation:
         """Eject every user whose login would be refused now; return their names."""
         names: dict[str, None] = {}  # a user may have several sessions
         for number, member in enumerate(list(self._directory), 1):
-            if not number % _MEMBERS_AT_ONCE:
+            if not number % _MEMBERS_AT_ONCE and not self._sharing.is_shared:
                 yield_to_loop()
             # The list is a copy, and the member may have left while others ran.
             if not self._directory.is_here(member):
@@ -329,7 +328,8 @@ class Moderation:
             raise CommandRefused(NoticeCode.NO_SPACE, sentence)
         if self._thread is not None:
             try:
-                self._thread.run(partial(write_records, add=add, remove=remove))
+                work = partial(write_records, add=add, remove=remove, now=self._clock())
+                self._thread.write(work)
             except DatabaseFault as fault:
                 log.error("cannot save a ban or mute: %s", fault)
                 raise NotSaved from None
@@ -343,7 +343,7 @@ class Moderation:
 
         If the file can't be read, log that once, and keep the bans.
         """
-        if self._thread is None:
+        if self._thread is None or self._thread.is_behind:
             return
         try:
             if self._thread.database.stamp() != self._stamp:

@@ -16,6 +16,7 @@ from chat.protocol.names import UserName
 from chat.protocol.notices import LeaveReason
 from chat.server.accounts.accounts import Account, Accounts
 from chat.server.cluster.lease import LeaseRefused
+from chat.server.cluster.lease_watch import LeaseWatch
 from chat.server.cluster.log_entry import EntryId
 from chat.server.cluster.redis_connection import EngineAway
 from chat.server.cluster.replicated_log import ReplicatedLog
@@ -93,6 +94,7 @@ class Cluster:
         self._notes: StateNotes | None = None
         self._service: ChatService | None = None
         self._writing: gevent.Greenlet[..., None] | None = None
+        self._watch: LeaseWatch | None = None
         self._written: EntryId | None = None
         self._moved = Event()  # something was applied, or the standing has changed
 
@@ -178,6 +180,7 @@ class Cluster:
         self._state = None
         log.info("follows the log of the cluster as %s, from entry %d on", self.node, head)
         self._writing = gevent.spawn(self.writer.run_to_the_end)
+        self._watch = LeaseWatch(self.check_lease)
 
     def introduce(self, fingerprint: str) -> None:
         """Tell the other servers about this one, and which settings count now. ``fingerprint`` is that of its key.
@@ -277,6 +280,16 @@ class Cluster:
 
     # While the server runs
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether this server had to leave the log, and was not asked to."""
+        return self.ended.is_set() and self.standing is not Standing.CLOSED
+
+    def check_lease(self) -> None:
+        """Leave the log if the lease has run out. Called before users are sent anything."""
+        if self.replicated is not None:
+            self.replicated.lease.check()
+
     def _note_applied(self) -> None:
         self._moved.set()
 
@@ -285,6 +298,11 @@ class Cluster:
         level = logging.INFO if standing in (Standing.FOLLOWING, Standing.CLOSED) else logging.ERROR
         log.log(level, "cluster: %s%s", standing.value, f": {reason}" if reason else "")
         if standing not in (Standing.STARTING, Standing.FOLLOWING, Standing.AWAY):
+            if standing is Standing.CLOSED:
+                self.writer.seal()
+            else:
+                # Perhaps in the middle of an entry. The next start applies again what is not written.
+                self.writer.abandon()
             self.ended.set()
         self._moved.set()
         for tell in self.on_standing:
@@ -314,9 +332,11 @@ class Cluster:
     def stop(self) -> None:
         """Write the state a last time. Called when the log is closed, and before history is."""
         self.links.stop()
+        if self._watch is not None:
+            self._watch.stop()
         if self._writing is not None:
-            self._writing.kill()
             self.writer.stop()
+            self._writing.kill()
 
 
 def _read(database: Database) -> SharedState | None:

@@ -53,8 +53,7 @@ class StateWriter(DatabaseThread):
 
     ``flushes`` are called before each transaction: parts that hold changes back give them to ``write`` then.
     ``take_changes`` returns the place and what has changed there, which ``give_back`` takes if it cannot be written;
-    ``until_kept`` waits until history has all
-    messages up to there on the disk: so history is never behind the place.
+    ``until_kept`` waits until history has all messages up to there on the disk: so history is never behind the place.
     """
 
     is_behind = True
@@ -66,13 +65,26 @@ class StateWriter(DatabaseThread):
         self.give_back: Callable[[StateChanges], object] = lambda changes: None
         self.until_kept: Callable[[], object] = lambda: None
         self._works: list[Work] = []
+        self._taken: tuple[AppliedPlace, StateChanges] | None = None
+        self._is_sealed = self._is_abandoned = False
         self._writing = BoundedSemaphore(1)
         self._is_stopping = Event()
         self._complaint = ""
 
     def write(self, work: Work) -> None:
         """Have ``work`` done with the next transaction. Does not wait."""
-        self._works.append(work)
+        if not self._is_sealed:
+            self._works.append(work)
+
+    def seal(self) -> None:
+        """Write nothing of what changes from now on: the sessions here end, and the log does not say so."""
+        if not self._is_sealed:
+            self._gather()
+            self._is_sealed = True
+
+    def abandon(self) -> None:
+        """Write nothing more, since it may be half of an entry."""
+        self._is_sealed = self._is_abandoned = True
 
     def run_to_the_end(self) -> None:
         """Write again and again, until ``stop``. Runs in a greenlet."""
@@ -97,12 +109,12 @@ class StateWriter(DatabaseThread):
     def commit(self) -> None:
         """Write all that was given so far, and the place. Waits for the disk. Raises DatabaseFault."""
         with self._writing:
-            for flush in self.flushes:
-                flush()
+            if not self._is_sealed:
+                self._gather()
             # Without a wait: from here on, what changes belongs to the next transaction.
-            taken = self.take_changes()
             works, self._works = self._works, []
-            if taken is None and not works:
+            taken, self._taken = self._taken, None
+            if self._is_abandoned or (taken is None and not works):
                 return
             try:
                 self.until_kept()
@@ -110,9 +122,18 @@ class StateWriter(DatabaseThread):
             except BaseException:
                 # Those of later changes come behind.
                 self._works[:0] = works
-                if taken is not None:
+                if self._is_sealed:
+                    # The last changes would be without these.
+                    self._is_abandoned = True
+                elif taken is not None:
                     self.give_back(taken[1])
                 raise
+
+    def _gather(self) -> None:
+        """Take what has changed. Does not wait."""
+        for flush in self.flushes:
+            flush()
+        self._taken = self.take_changes()
 
 
 def _write(

@@ -2,21 +2,32 @@
 
 A handler runs in the greenlet of the session that sent the command. So a handler that waits (for a thread, for the
 database) holds up only its own user. The user may have left when the wait is over.
+
+Commands that change what all users share are operations in the log. Servers that share a log execute them all alike,
+and then no handler waits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import gevent
 
-from chat.process.offload import Outcome, Result, outcome_of
+from chat.protocol.command_fields import read_shared_command, shared_command_fields
 from chat.protocol.commands import Command, Verb
 from chat.protocol.notices import NoticeCode
 from chat.protocol.pings import PING_ANSWER
 from chat.server.delivery.broadcast import Encodable
 from chat.server.directory.member import Member, Peer
+from chat.server.limits.waits import REMINDER
+from chat.server.log.log import Change, LogFull
+from chat.server.log.operations import Operations, UnknownOperation
+from chat.server.log.sharing import ALONE, Sharing
+
+# The operation of a command that changes what users share.
+COMMAND = "command"
 
 
 class FoundMessages(NamedTuple):
@@ -61,19 +72,47 @@ class NotSaved(CommandRefused):
 
 
 class Commands:
-    """Hold the handlers of the commands, by the name of the command."""
+    """Hold the handlers of the commands, by the name of the command.
 
-    def __init__(self) -> None:
+    ``is_here`` tells whether a user is still connected. ``remind`` tells a user whose command still waits for the log.
+    """
+
+    def __init__(
+        self,
+        operations: Operations,
+        is_here: Callable[[Member], bool],
+        remind: Callable[[Member], object] = lambda member: None,
+        sharing: Sharing = ALONE,
+    ) -> None:
         self._handlers: dict[str, Handler] = {}
+        # Those of commands that are operations.
+        self._shared: dict[str, Handler] = {}
+        self._operations = operations
+        self._is_here = is_here
+        self._remind = remind
+        self._sharing = sharing
+        operations.add(COMMAND, self._carry_out)
 
     def add(self, verb: Verb, handler: Handler) -> None:
-        """Let ``handler`` execute the command ``verb``."""
+        """Let ``handler`` execute the command ``verb``, at the server of the user only."""
         assert verb.value not in self._handlers, f"{verb} has a handler already"
         self._handlers[verb.value] = handler
 
     def add_plain(self, verb: Verb, handler: PlainHandler) -> None:
         """Let ``handler`` execute the command ``verb``, and answer with a sentence."""
-        self.add(verb, lambda member, command, nonce: CommandAnswer(handler(member, command), {}))
+        self.add(verb, _answering(handler))
+
+    def add_shared(self, verb: Verb, handler: Handler) -> None:
+        """Let ``handler`` execute the command ``verb``, which changes what users share, when the log has committed it.
+
+        It runs on every server, with a user who may be connected to another one. It decides by what is shared alone.
+        """
+        self.add(verb, self._share)
+        self._shared[verb.value] = handler
+
+    def add_shared_plain(self, verb: Verb, handler: PlainHandler) -> None:
+        """Let ``handler`` execute the command ``verb`` as ``add_shared`` does, and answer with a sentence."""
+        self.add_shared(verb, _answering(handler))
 
     def execute(self, member: Member, command: Command, nonce: str | None) -> CommandAnswer:
         """Execute ``command`` of ``member``; return the answer. Raises CommandRefused."""
@@ -81,6 +120,40 @@ class Commands:
         if handler is None:
             raise CommandRefused(NoticeCode.BAD_COMMAND, self._unknown_command())
         return handler(member, command, nonce)
+
+    def _share(self, member: Member, command: Command, nonce: str | None) -> CommandAnswer:
+        fields = shared_command_fields(command)
+        if nonce is not None:
+            fields["nonce"] = nonce
+        try:
+            with self._reminding(member):
+                answer: CommandAnswer = self._operations.perform(COMMAND, fields, member)
+        except LogFull as problem:
+            raise CommandRefused(NoticeCode.NO_SPACE, str(problem)) from None
+        return answer
+
+    def _carry_out(self, change: Change) -> CommandAnswer:
+        command, member = read_shared_command(change.fields), change.actor
+        handler = self._shared.get(command.verb)
+        if handler is None:
+            raise UnknownOperation(f"this version does not know the command {command.verb!r}")
+        if member is None or not self._is_here(member):
+            raise CommandRefused(NoticeCode.GONE, "Your session has ended.")
+        return handler(member, command, change.fields.get("nonce"))
+
+    @contextmanager
+    def _reminding(self, member: Member) -> Iterator[None]:
+        """Remind ``member`` from time to time that the block still waits."""
+        if not self._sharing.is_shared or member.token is None:
+            yield
+            return
+        timer = gevent.get_hub().loop.timer(REMINDER, REMINDER)
+        timer.start(self._remind, member)
+        try:
+            yield
+        finally:
+            timer.stop()
+            timer.close()
 
     def _unknown_command(self) -> str:
         if not self._handlers:
@@ -97,10 +170,5 @@ def answer_ping(peer: Peer, command: Command) -> str:
     return PING_ANSWER
 
 
-def run_to_the_end(change: Callable[..., Result], *arguments: Any) -> Result:
-    """Call ``change`` in a greenlet of its own; return its result or raise its exception.
-
-    So a change that has begun is finished even if the session that asked for it ends meanwhile.
-    """
-    outcome: Outcome[Result] = gevent.spawn(outcome_of, change, *arguments).get()
-    return outcome.get()
+def _answering(handler: PlainHandler) -> Handler:
+    return lambda member, command, nonce: CommandAnswer(handler(member, command), {})

@@ -16,6 +16,7 @@ from chat.server.history.stored import (
     Recorder,
     StoredRun,
 )
+from chat.server.log.sharing import ALONE, Sharing
 from chat.server.room.replay import LastMessages, Recent, Shown, Wishes
 from chat.server.rooms.latest_authors import LatestAuthors
 from chat.server.rooms.room import ChatRoom
@@ -74,7 +75,9 @@ class KeptMessages:
         files: FileNotes | None = None,
         *,
         has_search: bool = False,
+        sharing: Sharing = ALONE,
     ) -> None:
+        self._sharing = sharing
         self._files = files
         self._has_search = has_search
         self.recent = Recent()
@@ -141,8 +144,8 @@ class KeptMessages:
             self._in_turn(action, refused)
 
     def keeps_now(self) -> bool:
-        """Return whether messages reach the disk now."""
-        return not self._recorder.is_suspended
+        """Return whether messages reach the disk now. Servers that share a log answer alike: they do."""
+        return self._sharing.is_shared or not self._recorder.is_suspended
 
     def last_number(self, name: LogName) -> int:
         """Return the last number that users know in the log ``name``; 0 for none, or for one that is not kept."""

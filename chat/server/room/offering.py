@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable, Collection, Iterable
 
@@ -13,6 +14,9 @@ from chat.server.attachments.offers import OfferStore
 from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Member
 from chat.server.history.stored import DEFAULT_ROOM, GUEST, MAILBOX, ROOM, LogName
+from chat.server.log.sharing import ALONE, Sharing
+
+logger = logging.getLogger("chat.server")
 
 # No session has so large a serial.
 _ANYONE = 2**63
@@ -33,7 +37,9 @@ class Offering:
         offers: OfferStore,
         directory: ConnectedUsers,
         keeps_now: Callable[[], bool] | None = None,
+        sharing: Sharing = ALONE,
     ) -> None:
+        self._sharing = sharing
         self._offers = offers
         self._directory = directory
         self._keeps_now = keeps_now
@@ -50,7 +56,8 @@ class Offering:
 
         A content that is kept with its message in ``log`` needs no other place: the id names the message. Another is
         stored if a member of ``audience`` wants an offer. Sessions with one of ``serials`` may fetch it; None: all
-        sessions that are here now.
+        sessions that are here now. If the store fails, raises what it raises, unless
+        other servers deliver the message, too.
         """
         if self.is_kept(run, log):
             return message_id(log, header.seq or 0, header.timestamp)
@@ -62,7 +69,14 @@ class Offering:
         content = run.contents[0] if run.large is None else run.large
         # Users who join later may fetch only what they are shown. They never heard of other offers.
         latest = _ANYONE if is_shown_again else self._directory.last_serial
-        return self._offers.keep(content, header, latest=latest, serials=serials)
+        try:
+            return self._offers.keep(content, header, latest=latest, serials=serials)
+        except Exception:
+            if not self._sharing.is_shared:
+                raise
+            # The other servers deliver the message, so this one must not refuse it.
+            logger.exception("cannot keep a content, and sends it whole")
+            return None
 
     def is_kept(self, run: Run, log: LogName) -> bool:
         """Return whether the content can be fetched as long as its message in ``log`` is kept."""

@@ -58,10 +58,12 @@ class UserPresence(ServerNotices):
     """Know which users are here.
 
     ``memberships`` is None in a server without other rooms than the default one, ``devices`` in one without accounts.
+    ``about_node`` returns what the welcome says of this server in its cluster; None for a server alone.
     """
 
     memberships: Memberships | None = None
     devices: SeenDevices | None = None
+    about_node: Callable[[], Mapping[str, object]] | None = None
 
     def __init__(
         self,
@@ -164,6 +166,7 @@ class UserPresence(ServerNotices):
         self._directory.on_change(member)
         if self.memberships is not None:
             self.memberships.changed_account(member)
+        self._private.came(member)  # the account may be new
         others = self.other_sessions(member)
         self._roster.update(member, others)
         if any(other.moderator != member.moderator for other in others):
@@ -224,6 +227,8 @@ class UserPresence(ServerNotices):
         }
         if self._kept is not None or len(rooms) > 1:
             about = {**about, "rooms": rooms}
+        if self.about_node is not None:
+            about = {**about, **self.about_node()}
         return {**about, **facts}
 
     def _facts_of_room(self, member: Member, name: str | None, here: int) -> dict[str, object]:

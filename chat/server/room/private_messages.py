@@ -104,7 +104,7 @@ class PrivateMessages:
     def judge(self, sender: Member, to: str, frame: Descriptor) -> Rejection | None:
         """Return why ``sender`` must not send ``frame`` to the user ``to``; None if they may."""
         size = frame.content_size
-        is_large = size > MAX_IN_MEMORY and frame.type != MessageType.UTF8
+        is_large = _is_large(frame.type, size)
         return self._judge(sender, self._find(sender, to), 1, size, is_large=is_large)
 
     def address(
@@ -114,7 +114,7 @@ class PrivateMessages:
         recipient = self._find(sender, to)
         if recipient is not None and recipient.account is None:
             return recipient, None  # a guest takes messages of everyone
-        is_large = run.large is not None
+        is_large = _is_large(run.type, run.size)
         count = len(run.contents)
         return recipient, self._judge(sender, recipient, count, run.size, is_large=is_large)
 
@@ -320,6 +320,11 @@ class _EncodedOnce:
         if encoded is None:
             encoded = self._encoded[order] = self._frames.encode(order)
         return encoded
+
+
+def _is_large(type: int, size: int) -> bool:
+    """Return whether a message is too large for memory. Not every server that delivers it has the content at hand."""
+    return size > MAX_IN_MEMORY and type != MessageType.UTF8
 
 
 def _do_nothing() -> None:

@@ -33,6 +33,7 @@ from chat.server.log.log import (
     Sequences,
 )
 from chat.server.log.operations import Operations
+from chat.server.log.sharing import ALONE, Sharing
 from chat.server.room.kept import KeptMessages
 from chat.server.room.offering import Offering, offer_frame, whole_frame
 from chat.server.room.presence import UserPresence
@@ -86,11 +87,14 @@ class ChatService(UserPresence):
         kept: KeptMessages | None = None,
         sequences: Sequences | None = None,
         default_room: UserName = LOBBY,
+        sharing: Sharing = ALONE,
     ) -> None:
+        self._sharing = sharing
         self.said = dict.fromkeys(MESSAGES, 0)
         self.received = dict.fromkeys(MESSAGES, 0)
         sequences = Sequences() if sequences is None else sequences
-        self._offering = Offering(offers, directory, kept.keeps_now if kept is not None else None)
+        keeps_now = kept.keeps_now if kept is not None else None
+        self._offering = Offering(offers, directory, keeps_now, sharing)
 
         def private(notices: ServerNotices) -> PrivateMessages:
             names = notices.names
@@ -109,7 +113,7 @@ class ChatService(UserPresence):
 
     def last_number(self, log: LogName) -> int:
         """Return the number of the last message that users know of a room, or of a user who is here; 0 for none."""
-        if self._kept is None or log.kind == GUEST:
+        if self._kept is None or log.kind == GUEST or self._sharing.is_shared:
             return self._sequences.last(log)
         # Not of those that still wait for the disk.
         return self._kept.last_number(log)
@@ -184,8 +188,7 @@ class ChatService(UserPresence):
                     recipient, rejection = self._private.address(sender, run.to, run)
                 elif rejection is None and run.room is not None:
                     room, rejection = self._address_room(sender, run.room)
-                to = recipient or room
-                if rejection is None and to is not None:
+                if rejection is None and (to := recipient or room) is not None:
                     # Counted here, so that a rejected run counts nowhere.
                     self.said[run.type] += len(run.contents)
                     self.received[run.type] += run.size

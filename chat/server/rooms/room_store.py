@@ -22,7 +22,14 @@ from chat.server.rooms.room_records import (
     read_version,
     write_rooms,
 )
-from chat.server.storage.database import UNREAD, DatabaseFault, DatabaseThread, Stamp, settled
+from chat.server.storage.database import (
+    UNREAD,
+    Database,
+    DatabaseFault,
+    DatabaseThread,
+    Stamp,
+    settled,
+)
 
 log = logging.getLogger("chat.server")
 
@@ -53,7 +60,7 @@ class RoomStore:
 
     def read_if_changed(self) -> StoredRooms | None:
         """Read all rooms if another program has changed one; None if not. Raises DatabaseFault."""
-        if self._thread is None:
+        if self._thread is None or self._thread.is_behind:
             return None
         stamp = self._thread.database.stamp()
         if stamp is None or stamp == self._stamp:
@@ -83,7 +90,10 @@ class RoomStore:
         rooms: dict[str, RoomState | None] | None = None,
         access: dict[Place, RoomAccess | None] | None = None,
     ) -> None:
-        """Write changes now, with all that wait. Raises DatabaseFault; then what waited goes on to wait."""
+        """Write changes now, with all that wait. Raises DatabaseFault; then what waited goes on to wait.
+
+        A database that is behind has them only after a while.
+        """
         if self._thread is None:
             return
         with self._writing:
@@ -91,13 +101,15 @@ class RoomStore:
             self._numbers, self._access = {}, {}
             changes = RoomChanges(rooms or {}, {**waiting, **(access or {})}, numbers)
             try:
-                work = partial(write_rooms, changes=changes, known_version=self._version)
-                self._version = self._thread.run(work)
+                self._thread.write(partial(self._write, changes))
             except BaseException:
                 # What has changed since is newer.
                 self._numbers = {**numbers, **self._numbers}
                 self._access = {**waiting, **self._access}
                 raise
+
+    def _write(self, changes: RoomChanges, database: Database) -> None:
+        self._version = write_rooms(database, changes, self._version)
 
     def write_waiting(self) -> None:
         """Write what waits. If that fails, log it once; the next call tries again."""

@@ -188,7 +188,29 @@ class Rooms:
 
     def inviting_guest(self, key: str) -> tuple[ChatRoom, ...]:
         """Return the rooms to which the guest whose name has ``key`` is invited."""
-        return tuple(self._inviting.get(key, ()))
+        inviting = self._inviting.get(key)
+        return tuple(sorted(inviting, key=lambda room: room.state.name.key)) if inviting else ()
+
+    def guest_invitations(self) -> list[tuple[str, str, int]]:
+        """Return the invitations of guests, which no database has, as JSON can hold them.
+
+        Each has the key of a room's name, the key of a guest's name, and the number after which the guest may read.
+        """
+        rooms = {
+            room.state.name.key: room for inviting in self._inviting.values() for room in inviting
+        }
+        return [
+            (key, guest, since)
+            for key, room in sorted(rooms.items())
+            for guest, since in sorted(room.invited_guests.items())
+        ]
+
+    def restore_guest_invitations(self, invitations: Iterable[tuple[str, str, int]]) -> None:
+        """Invite guests as ``guest_invitations`` of an earlier run has it. Rooms that are gone are left out."""
+        for key, guest, since in invitations:
+            room = self._rooms.get(key)
+            if room is not None:
+                self.invite_guest(room, guest, since)
 
     def _note_access(self, account: bytes, room: ChatRoom) -> None:
         rooms = self.of_account(account)

@@ -10,6 +10,7 @@ import gevent
 from gevent.event import Event
 
 from chat.protocol.notices import NoticeCode
+from chat.server.limits.waits import REMINDER
 from chat.server.log.log import Record
 from chat.server.room.commands import FoundMessages
 
@@ -19,8 +20,6 @@ MAX_OPEN = 256 * 1024
 # Bytes that each message counts beside its content. Without them, a client could queue texts of one byte, or refusals,
 # in any number.
 _PLACE = 128
-# Seconds after which a user is told that their message still waits, and then again each time.
-REMINDER = 5
 _LOOK = 1.0  # seconds between two looks at the first place
 
 

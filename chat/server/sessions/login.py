@@ -91,6 +91,11 @@ class Login:
         self._open_transfer = open_transfer
         self._begin_mailbox = begin_mailbox
         self._find_visitor = find_visitor
+        self._why_closed = ""
+
+    def close(self, sentence: str) -> None:
+        """Refuse all logins with ``sentence`` from now on. Transfers for sessions that are here still come in."""
+        self._why_closed = sentence
 
     def run(self, connection: AcceptedConnection) -> Session | TransferConnection | None:
         """Return the session, which is in the room already, or the transfer; None if the caller must close.
@@ -174,6 +179,8 @@ class Login:
         header = request.header
         if header.session is not None and not header.name:
             return self._begin_transfer(connection, header.session)
+        if self._why_closed:
+            raise _busy(self._why_closed)
         name = read_name(header.name)
         admission = self._admission
         proof = admission.prove(connection, name, request)
@@ -192,6 +199,8 @@ class Login:
         self, connection: AcceptedConnection, name: UserName, request: LoginRequest, proof: Proof
     ) -> Session:
         """Let a login in; return its session. Raises LoginRejected."""
+        if self._why_closed:
+            raise _busy(self._why_closed)
         self._entered += 1
         number, header = self._entered, request.header
         token = secrets.token_urlsafe(18) if header.is_json else None

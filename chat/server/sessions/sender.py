@@ -12,10 +12,9 @@ from chat.server.accounts.accounts import Account
 from chat.server.directory.member import Member
 from chat.server.entrance.joining import digest_of
 from chat.server.limits.limits import SenderRates, pause
-from chat.server.limits.waits import DiskWaits, Wait
+from chat.server.limits.waits import REMINDER, DiskWaits, Wait
 from chat.server.log.log import Record
 from chat.server.room.service import ChatService
-from chat.server.sessions.answers import REMINDER
 from chat.server.sessions.endings import OpenTransfers
 from chat.server.sessions.identity import Identity
 from chat.server.sessions.intake import Intake, refusal_of

@@ -21,11 +21,11 @@ from chat.server.delivery.send_queue import BacklogLimits, SendQueue
 from chat.server.history.faults import HistoryFault
 from chat.server.history.files.kept_files import KeptFiles
 from chat.server.history.stored import MAILBOX, LogName
+from chat.server.limits.waits import REMINDER
 from chat.server.log.log import Record
 from chat.server.room.commands import CommandRefused
 from chat.server.room.fetching import Fetching
 from chat.server.room.service import ChatService
-from chat.server.sessions.answers import REMINDER
 from chat.server.sessions.connection import AcceptedConnection
 from chat.server.sessions.intake import UNKNOWN_PART, FrameRefused, Intake, refusal_of
 from chat.server.sessions.sender import Sender

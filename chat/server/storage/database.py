@@ -28,6 +28,8 @@ from chat.process.offload import run_in
 Result = TypeVar("Result")
 
 FILE_NAME = "chat.db"
+# The table that says how far a server of a cluster has followed the log. Other databases have no such table.
+PLACE_TABLE = "cluster_place"
 BUSY_TIMEOUT = 5.0  # seconds to wait for another program that is writing
 
 # Times are whole seconds since 1970; NULL is no end. A key is the form in which names are compared (RFC 8265).
@@ -298,6 +300,18 @@ def settled(stamp: Stamp | None) -> Stamp | None:
     if stamp is None or abs(time.time_ns() - stamp[0]) > _UNSETTLED:
         return stamp
     return UNREAD
+
+
+def belongs_to_cluster(database: Database) -> bool:
+    """Return whether the file is that of a server in a cluster. Then only that server may change it, by its log.
+
+    Does not create the file. Raises DatabaseFault.
+    """
+    if database.stamp() is None:
+        return False
+    with database.reading() as connection:
+        query = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+        return connection.execute(query, (PLACE_TABLE,)).fetchone() is not None
 
 
 class DatabaseThread:

@@ -121,7 +121,7 @@ def test_a_mark_that_moves_is_told_to_the_other_sessions(devices: Devices) -> No
     room, directory = devices.alone.room, devices.alone.directory
     accounts = Accounts(None)
     mailboxes = AccountMailboxes(accounts, None, None, Settings().max_waiting)
-    commands = Commands()
+    commands = Commands(devices.alone.operations, directory.is_here)
     MailboxCommands(mailboxes, accounts, directory, room).serve(commands)
     phone, laptop, bob = devices.come("alice"), devices.come("alice"), devices.come("bob")
     raw = devices.come("alice")

@@ -52,7 +52,7 @@ def test_contents_go_to_everyone_as_they_want_them(town: SharedServers) -> None:
     transfer.close()
 
 
-@pytest.mark.thorough
+@pytest.mark.thorough("it waits 30 s for a content")
 @pytest.mark.timeout(120)
 def test_who_cannot_get_a_content_in_time_gets_a_sentence_in_its_place(town: SharedServers) -> None:
     alice = town.join("north", "alice", inline=100_000)

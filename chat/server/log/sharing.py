@@ -1,0 +1,40 @@
+"""Tell the parts of a server whether other servers apply the same log, and so must decide the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+
+from chat.process.offload import Outcome, Result, outcome_of
+
+
+class Sharing:
+    """Say whether the log ``is_shared`` by several servers.
+
+    Then what carries out a change does not wait, and asks nothing that is this server's own: not its disk, not its
+    history, which may be ahead of the log or behind it, and not its send queues.
+    """
+
+    def __init__(self, *, is_shared: bool) -> None:
+        self.is_shared = is_shared
+
+    def to_the_end(self, change: Callable[..., Result], *arguments: Any) -> Result:
+        """Call ``change``; return its result or raise its exception.
+
+        Without others, it may wait for the disk: see ``run_to_the_end``.
+        """
+        return change(*arguments) if self.is_shared else run_to_the_end(change, *arguments)
+
+
+ALONE = Sharing(is_shared=False)
+
+
+def run_to_the_end(change: Callable[..., Result], *arguments: Any) -> Result:
+    """Call ``change`` in a greenlet of its own; return its result or raise its exception.
+
+    So a change that has begun is finished even if the session that asked for it ends meanwhile.
+    """
+    outcome: Outcome[Result] = gevent.spawn(outcome_of, change, *arguments).get()
+    return outcome.get()

@@ -1,0 +1,230 @@
+"""Users of a cluster whose servers stop, are paused, or lose the engine: real processes."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+
+from chat.protocol.descriptor import MessageType
+from tests import homes
+from tests.end_to_end.cluster_servers import ClusterServers, cluster_servers
+from tests.end_to_end.server_process import CHECKOUT, ServerProcess, eventually
+from tests.peers.wire_client import WireClient, WireFrame
+from tests.server.cluster.engine_process import needs_engine
+
+LOGIN, UTF8, FILE, BAD_LOGIN = (
+    MessageType.LOGIN,
+    MessageType.UTF8,
+    MessageType.FILE,
+    MessageType.BAD_LOGIN,
+)
+DEVICE = "laptop" * 4
+
+pytestmark = needs_engine
+
+
+@pytest.fixture
+def servers(tmp_path: Path) -> Iterator[ClusterServers]:
+    with cluster_servers(tmp_path) as servers:
+        yield servers
+
+
+def join(server: ServerProcess, name: str, **options: Any) -> WireClient:
+    return WireClient.joined(server.address, name, **options)
+
+
+def next_notice(client: WireClient) -> WireFrame:
+    """The next frame that is a notice."""
+    while "notice" not in (frame := client.read_frame()).header:
+        pass
+    return frame
+
+
+def is_healthy(servers: ClusterServers, name: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{servers.metrics[name]}/healthz") as page:
+            return bool(page.status == 200)
+    except urllib.error.HTTPError:
+        return False
+
+
+def drain(servers: ClusterServers, name: str) -> str:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "chat.server.cli",
+            "drain",
+            f"--data-directory={servers.directories[name]}",
+        ],
+        check=True,
+        cwd=CHECKOUT,
+        env=homes.environment(),
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout
+
+
+def test_the_welcome_names_the_server_and_the_others(servers: ClusterServers) -> None:
+    with join(servers.a, "alice") as alice, join(servers.b, "bob") as bob:
+        assert (alice.welcome["node"], bob.welcome["node"]) == ("a", "b")
+        assert alice.welcome["servers"] == [servers.address("b")]
+        assert bob.welcome["servers"] == [servers.address("a")]
+        alice.expect_joined("bob")
+
+
+def test_a_file_goes_by_way_of_any_server(servers: ClusterServers) -> None:
+    with join(servers.a, "alice") as alice, join(servers.b, "bob") as bob:
+        alice.expect_joined("bob")
+        with alice.open_transfer(servers.b.address) as transfer:
+            transfer.send(FILE, {"filename": "a.bin", "nonce": "n"}, b"content")
+            assert transfer.read_frame() == (FILE, {}, b"")
+            alice.expect(FILE, b"content", sender="alice", nonce="n")
+            bob.expect(FILE, b"content", sender="alice")
+            transfer.send(FILE, {"fetch": 1, "nonce": "f"})
+            transfer.expect(FILE, b"content", sender="alice", nonce="f")
+            alice.leave()
+            bob.expect_left("alice", "quit")
+            assert transfer.at_end()
+
+
+@pytest.mark.parametrize("by_signal", [True, False])
+def test_a_drain_moves_users_and_then_stops(servers: ClusterServers, by_signal: bool) -> None:
+    with join(servers.b, "bob") as bob, WireClient(servers.a.address) as former:
+        former.name = "alice"
+        assert former.try_login({"to": "alice", "device": DEVICE}).type == LOGIN
+        former.expect(LOGIN, sender="alice")
+        raw = join(servers.a, "raw", raw=True)
+        assert is_healthy(servers, "a")
+
+        if by_signal:
+            servers.a.send_signal(signal.SIGTERM)
+        else:
+            assert drain(servers, "a").startswith("moving 2 users to 1 other server;")
+
+        move = next_notice(former)
+        assert (move.header["notice"], move.header["servers"]) == ("move", [servers.address("b")])
+        assert not is_healthy(servers, "a")
+        with WireClient(servers.a.address) as late:
+            refusal = late.try_login({"to": "carol"})
+            assert (refusal.type, refusal.header["error"]) == (BAD_LOGIN, "busy")
+        # The session goes on until the client has come back elsewhere.
+        former.say("on the way")
+        former.read_until(UTF8, b"on the way")
+        with WireClient(servers.b.address) as alice:
+            alice.name = "alice"
+            assert alice.try_login({"to": "alice", "device": DEVICE}).type == LOGIN
+            alice.expect(LOGIN, sender="alice")
+            assert next_notice(former).header["notice"] == "replaced"
+            texts = [frame.text for frame in raw.read_to_end() if frame.type == UTF8]
+            assert texts == ["on the way", "The server is shutting down."]
+            assert servers.a.wait() == 0
+            bob.expect_joined("alice")
+            bob.expect_joined("raw")
+            bob.expect_text("on the way", "alice")
+            # Nobody has seen alice leave.
+            bob.expect_left("raw")
+            alice.say("here again")
+            bob.expect_text("here again", "alice")
+        raw.close()
+    assert "Traceback" not in servers.a.log, servers.a.log
+
+
+def test_a_server_without_others_just_stops(servers: ClusterServers) -> None:
+    assert servers.b.stop() == 0
+    with join(servers.a, "alice") as alice:
+        began = time.monotonic()
+        servers.a.send_signal(signal.SIGTERM)
+        assert alice.expect_notice("shutting-down")
+        assert alice.at_end()
+        assert servers.a.wait() == 0
+        assert time.monotonic() - began < 5
+
+
+@pytest.mark.thorough("waits for the end of a lease")
+def test_a_paused_server_sends_nothing_after_its_lease(servers: ClusterServers) -> None:
+    """It was stopped while a user of its own, and others, were talking."""
+    with join(servers.a, "alice") as alice, join(servers.b, "bob") as bob:
+        alice.expect_joined("bob")
+        watched = join(servers.a, "watcher", timeout=60)
+        heard: list[tuple[float, WireFrame]] = []
+
+        def watch() -> None:
+            while not watched.at_end():
+                heard.append((time.monotonic(), watched.read_frame()))
+
+        def talk(client: WireClient) -> None:
+            for number in range(100_000):
+                client.say(f"{client.name} {number}")
+                gevent.sleep(0.0005)
+
+        watching = gevent.spawn(watch)
+        talking = [gevent.spawn(talk, client) for client in (alice, bob)]
+        reading = [gevent.spawn(_read_on, client) for client in (alice, bob)]
+        gevent.sleep(2)
+        servers.a.send_signal(signal.SIGSTOP)
+        paused = time.monotonic()
+        gevent.sleep(18)
+        servers.a.send_signal(signal.SIGCONT)
+        watching.join(15)
+        late = [frame for at, frame in heard if at > paused + 15]
+        assert [frame.header.get("notice") for frame in late] == ["move"]
+        assert late[0].header["servers"] == [servers.address("b")]
+        status = servers.a.wait()
+        assert status not in (0, 2), "a service manager starts it again"
+        gevent.killall([*talking, *reading])
+        watched.close()
+    assert "Traceback" not in servers.a.log, servers.a.log
+    again = servers.start("a")
+    with join(again, "alice") as alice:
+        alice.say("again")
+        alice.expect_text("again", "alice")
+
+
+def _read_on(client: WireClient) -> None:
+    try:
+        while True:
+            client.read_frame()
+    except (OSError, EOFError):
+        return
+
+
+def test_users_wait_while_the_engine_is_away(servers: ClusterServers) -> None:
+    with join(servers.a, "alice") as alice:
+        servers.engine.signal(signal.SIGSTOP)
+        alice.timeout = 20
+        alice.say("waits", nonce="1")
+        alice.send(UTF8, {"command": "ping", "nonce": "2"})
+        assert next_notice(alice).header["notice"] == "waiting"
+        eventually(lambda: not is_healthy(servers, "a"))
+        servers.engine.signal(signal.SIGCONT)
+        while (frame := alice.read_frame()).header.get("notice") == "waiting":
+            pass
+        assert (frame.text, frame.header["nonce"]) == ("waits", "1")
+        while (frame := alice.read_frame()).header.get("notice") == "waiting":
+            pass
+        assert frame.header["nonce"] == "2"
+        eventually(lambda: is_healthy(servers, "a"))
+
+
+@pytest.mark.thorough("waits for the end of a lease")
+def test_sessions_end_when_the_engine_stays_away(servers: ClusterServers) -> None:
+    with join(servers.a, "alice") as alice, join(servers.a, "raw", raw=True) as raw:
+        alice.timeout = raw.timeout = 30
+        servers.engine.kill()
+        alice.expect_joined("raw")
+        assert next_notice(alice).header["notice"] == "move"
+        assert alice.at_end()
+        assert raw.read_frame().text == "The server is shutting down."
+        assert servers.a.wait() not in (0, 2)
