@@ -161,15 +161,7 @@ class ServerParts:
             self.devices,
             self.cluster.open_elsewhere if self.cluster is not None else no_other_servers,
         )
-        if self.cluster is not None and self.history is not None:
-            self.service.about_node = self._about_node
-            self.cluster.connect(self.service, self.operations, self.history, self._adapt)
-            self.cluster.links.use(self.spool, self.files)
-            self.cluster.writer.flushes = (
-                self.mailboxes.marks.write,
-                self.rooms.store.write_waiting,
-                self.devices.write,
-            )
+        self._connect_cluster()
         self.watch = DatabaseWatch(
             self.mailboxes.look,
             account_parts.changes.look,
@@ -180,6 +172,17 @@ class ServerParts:
         self.operator = OperatorCommands(
             settings, self.directory, self.service, self.operations, moderating.purges, self.watch
         )
+
+    def _connect_cluster(self) -> None:
+        if self.cluster is not None and self.history is not None:
+            self.service.about_node = self._about_node
+            self.cluster.connect(self.service, self.operations, self.history, self._adapt)
+            self.cluster.links.use(self.spool, self.files)
+            self.cluster.writer.flushes = (
+                self.mailboxes.marks.write,
+                self.rooms.store.write_waiting,
+                self.devices.write,
+            )
 
     def _make_commands(self) -> Commands:
         service = self.service

@@ -32,14 +32,14 @@ from chat.server.log.operations import Operations
 from chat.server.replication.faults import CannotFollow
 from chat.server.replication.leases import read_leases
 from chat.server.replication.peer_links import PeerLinks
-from chat.server.replication.place import AppliedPlace, SharedState, StateChanges, read_state
 from chat.server.replication.record_codec import VERSION
 from chat.server.replication.remote_member import RemoteMember
 from chat.server.replication.server_list import ServerList, facts_of
 from chat.server.replication.shared_log import GONE, SharedLog
 from chat.server.replication.shared_settings import SharedSettings, encode
-from chat.server.replication.state_notes import SharedSequences, StateNotes
-from chat.server.replication.state_writer import StateWriter
+from chat.server.replication.stored.place import AppliedPlace, SharedState, StateChanges, read_state
+from chat.server.replication.stored.state_notes import SharedSequences, StateNotes
+from chat.server.replication.stored.state_writer import StateWriter
 from chat.server.room.service import ChatService
 from chat.server.sessions.session import Session
 from chat.server.settings import Settings
@@ -48,7 +48,7 @@ from chat.server.storage.database import Database
 log = logging.getLogger("chat.server")
 
 # Names of facts in the database.
-_SERVERS, _SETTINGS, _DEFAULT_ROOM = "servers", "settings", "default_room"
+_SERVERS, _SETTINGS, _GUESTS, _DEFAULT_ROOM = "servers", "settings", "guests", "default_room"
 _PAUSE = 0.5  # seconds between two tries to begin
 # Seconds in which a server may begin. Another run of it may hold the lease for 15 s after a crash.
 _PATIENCE = 60.0
@@ -112,6 +112,7 @@ class Cluster:
         facts = {
             _SERVERS: servers.stored,
             _SETTINGS: settings.stored,
+            _GUESTS: service.rooms.guest_invitations,
             _DEFAULT_ROOM: lambda: list(self._settings.default_room),
         }
         self._notes = StateNotes(self.sequences, self._directory, service.rooms, facts)
@@ -155,6 +156,8 @@ class Cluster:
         """Let the sessions be connected that were so at the place. Called when rooms and accounts are known."""
         assert self._state is not None, "the numbers were loaded"
         assert self._service is not None, "connected before the log begins"
+        guests = [tuple(each) for each in self._state.facts.get(_GUESTS, ())]
+        self._service.rooms.restore_guest_invitations(guests)
         for row in self._state.sessions:
             joining = read_joining(row.values)
             account = accounts.known.find(joining.name.key)

@@ -28,12 +28,12 @@ from chat.server.peers.peer_facts import KeyPair, PeerFacts
 from chat.server.peers.peer_process import PeerProcess
 from chat.server.peers.peer_secret import SecretFault, read_secret
 from chat.server.peers.peer_server import PeerServer, SharedData
-from chat.server.replication.arriving import CannotArrive, copy_data, prepare_data
 from chat.server.replication.faults import CannotFollow
 from chat.server.replication.leases import forget_peer_address, read_peers, tell_peer_address
 from chat.server.replication.record_codec import VERSION
 from chat.server.replication.server_list import ServerList
 from chat.server.replication.shared_log import content_away
+from chat.server.replication.stored.arriving import CannotArrive, copy_data, prepare_data
 from chat.server.settings import Settings, TlsMode
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 
 from chat.net.address import Address
 from chat.net.engine_url import EngineUrl
-from chat.server.replication.founding import found_cluster
+from chat.server.replication.stored.founding import found_cluster
 from tests.end_to_end.server_process import ServerProcess
 from tests.peers.wire_client import WireClient
 from tests.server.cluster.engine_process import EngineProcess

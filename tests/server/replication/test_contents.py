@@ -58,15 +58,20 @@ def test_who_cannot_get_a_content_in_time_gets_a_sentence_in_its_place(town: Sha
     alice = town.join("north", "alice", inline=100_000)
     raw = town.join("south", "bob", raw=True, timeout=60)
     alice.expect_joined("bob")
-    for process in children_of(town.servers["north"].pid):
+    processes = children_of(town.servers["north"].pid)
+    for process in processes:
         os.kill(process, signal.SIGSTOP)  # the connections to other servers stand still
 
-    alice.send(FILE, {"filename": "a.bin", "nonce": "n"}, LARGE)
-    alice.say("behind")
+    try:
+        alice.send(FILE, {"filename": "a.bin", "nonce": "n"}, LARGE)
+        alice.say("behind")
 
-    notice = raw.expect(UTF8, notice="announcement")
-    assert notice.text.startswith("alice sent a.bin. ")
-    raw.expect_text("behind", "alice")
+        notice = raw.expect(UTF8, notice="announcement")
+        assert notice.text.startswith("alice sent a.bin. ")
+        raw.expect_text("behind", "alice")
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGKILL)
 
 
 def children_of(process: int) -> list[int]:

@@ -28,9 +28,14 @@ from chat.server.history import copies
 from chat.server.history.faults import HistoryFault
 from chat.server.history.reader import FILE_NAME as HISTORY_FILE
 from chat.server.history.search.index_file import remove_index
-from chat.server.replication.founding import CannotFound, begin_again, found_cluster, has_data
 from chat.server.replication.leases import read_peers
-from chat.server.replication.place import SharedState, read_state
+from chat.server.replication.stored.founding import (
+    CannotFound,
+    begin_again,
+    found_cluster,
+    has_data,
+)
+from chat.server.replication.stored.place import SharedState, read_state
 from chat.server.storage.database import FILE_NAME as DATABASE_FILE
 from chat.server.storage.database import Database, DatabaseFault
 
