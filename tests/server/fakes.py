@@ -43,7 +43,17 @@ class FakeClock:
 class FakeTransport(Transport):
     """Takes ``room`` bytes and then would block, until ``make_room``; ``breaks_with`` is raised instead of sending."""
 
-    __slots__ = ("aborted", "breaks_with", "finished", "on_wait", "room", "sends", "taken", "wakes")
+    __slots__ = (
+        "aborted",
+        "breaks_with",
+        "finished",
+        "hung_up",
+        "on_wait",
+        "room",
+        "sends",
+        "taken",
+        "wakes",
+    )
 
     def __init__(self, room: int = PLENTY) -> None:  # no socket: nothing of the real one is used
         self.descriptor = None  # everything goes by `try_send`
@@ -51,7 +61,7 @@ class FakeTransport(Transport):
         self.taken = bytearray()
         self.sends: list[int] = []  # the bytes that were offered in each call
         self.breaks_with: Exception | None = None
-        self.aborted = False
+        self.aborted = self.hung_up = False
         self.finished = False
         self.wakes = Event()
         self.on_wait: Callable[[float], object] = lambda timeout: None
@@ -80,6 +90,9 @@ class FakeTransport(Transport):
     def abort(self) -> None:
         self.aborted = True
         self.wakes.set()
+
+    def hang_up(self) -> None:
+        self.hung_up = True
 
     def finish(self, timeout: float) -> None:
         self.finished = True

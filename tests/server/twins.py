@@ -133,7 +133,7 @@ class ServersLog:
         self.incarnation = f"run of {name}"
         self.epoch = epoch
         self.applied = applied
-        self.reader = self  # for ``fenced``
+        self.reader = self.lease = self  # for ``fenced`` and ``check``
         self._engine, self._apply, self._tell = engine, apply, tell
         self._is_closed = False
 
@@ -144,6 +144,9 @@ class ServersLog:
     def start(self) -> None:
         self._engine.join(self)
         self._tell(Standing.FOLLOWING, "")
+
+    def check(self) -> None:
+        """Find that the lease lasts: nobody pauses this server."""
 
     def take(self, entry: LogEntry) -> None:
         """Apply an entry."""

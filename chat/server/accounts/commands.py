@@ -56,13 +56,13 @@ class AccountCommands:
         """Add the commands to the table of commands."""
         # The user's private messages are numbered anew from here on: those of the guest had numbers of their own.
         begins = {"private": True, "seq": 0}
-        commands.add(
+        commands.add_waiting(
             Verb.REGISTER,
             lambda member, command, nonce: CommandAnswer(
                 self._execute(self._register, member, command), begins
             ),
         )
-        commands.add_plain(Verb.PASSWD, partial(self._execute, self._change_password))
+        commands.add_waiting_plain(Verb.PASSWD, partial(self._execute, self._change_password))
 
     def _execute(
         self, handler: Callable[[Member, Command], str], member: Member, command: Command

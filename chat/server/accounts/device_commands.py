@@ -41,7 +41,7 @@ class DeviceCommands:
     def serve(self, commands: Commands) -> None:
         """Add the commands to the table of commands."""
         commands.add_plain(Verb.DEVICES, self._list)
-        commands.add_plain(Verb.FORGET, self._forget)
+        commands.add_waiting_plain(Verb.FORGET, self._forget)
 
     def _list(self, peer: Member, command: Command) -> str:
         account = self._account_of(peer)

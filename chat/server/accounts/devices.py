@@ -106,6 +106,10 @@ class Devices:
         """Forget all devices but the one with the hash ``besides``, as the file has done already. Does not wait."""
         # Nothing to do: the accounts were read again, and a new device that has shown another password does not count.
 
+    def forget_banned(self, key: str) -> None:
+        """Forget all devices of the name with ``key``, which is banned now, as the file has done already."""
+        # Nothing to do: see ``forget_others``.
+
     def run(self) -> None:
         """Write changes for ever. Runs in a greenlet of its own."""
         while True:

@@ -63,6 +63,11 @@ class SharedDevices(Devices):
             if device.hash != besides:
                 self._drop(device)
 
+    def forget_banned(self, key: str) -> None:
+        account = self._accounts.known.find(key)
+        if account is not None:
+            self.forget_others(account)
+
     def write(self) -> None:
         changes, self._changes = self._changes, {}
         if changes:

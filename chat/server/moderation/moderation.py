@@ -55,7 +55,8 @@ class Moderation:
     """The commands of moderators, and the answer whether a user is banned.
 
     ``thread`` is None for a server without a data directory. ``is_moderators`` takes the key of a name and tells
-    whether the account is a moderator's: moderators can't be kicked, banned or muted by others.
+    whether the account is a moderator's: moderators can't be kicked, banned or muted by others. ``forget_devices`` is
+    called with the key of a name that is banned.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Moderation:
         settings: Settings,
         thread: DatabaseThread | None,
         is_moderators: Callable[[str], bool],
+        forget_devices: Callable[[str], object],
         clock: Callable[[], float] = time.time,
         sharing: Sharing = ALONE,
     ) -> None:
@@ -75,6 +77,7 @@ class Moderation:
         self._settings = settings
         self._thread = thread
         self._is_moderators = is_moderators
+        self._forget_devices = forget_devices
         self._clock = clock
         self._sharing = sharing
         self._changing = BoundedSemaphore(1)
@@ -335,6 +338,9 @@ class Moderation:
                 raise NotSaved from None
         self.entries.remove(*expired, *remove)
         self.entries.add(*add)
+        for entry in add:
+            if isinstance(entry, Ban) and entry.kind == NAME:
+                self._forget_devices(entry.target)
 
     # Changes by the operator, who uses the command line.
 

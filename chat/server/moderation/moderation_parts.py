@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from chat.server.accounts.accounts import Accounts
 from chat.server.attachments.offers import OfferStore
 from chat.server.directory.directory import ConnectedUsers
@@ -36,6 +38,7 @@ class ModerationParts:
         directory: ConnectedUsers,
         bans: BanList,
         accounts: Accounts,
+        forget_devices: Callable[[str], object],
         database: DatabaseThread | None,
         history: HistoryStore | None,
         offers: OfferStore,
@@ -52,6 +55,7 @@ class ModerationParts:
             settings,
             database,
             self._is_moderators,
+            forget_devices,
             clock.seconds,
             sharing,
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import gevent
 from gevent.event import Event
@@ -27,7 +27,7 @@ from chat.server.directory.directory import Directory
 from chat.server.entrance.entrance import Entering
 from chat.server.entrance.joining import Joining, read_joining
 from chat.server.history.history import HistoryStore
-from chat.server.log.log import Change, LogClock
+from chat.server.log.log import Change, LogClock, LogFull
 from chat.server.log.operations import Operations
 from chat.server.replication.faults import CannotFollow
 from chat.server.replication.leases import read_leases
@@ -48,10 +48,17 @@ from chat.server.storage.database import Database
 log = logging.getLogger("chat.server")
 
 # Names of facts in the database.
-_SERVERS, _SETTINGS, _GUESTS, _DEFAULT_ROOM = "servers", "settings", "guests", "default_room"
+_SERVERS, _SETTINGS, _DEFAULT_ROOM = "servers", "settings", "default_room"
 _PAUSE = 0.5  # seconds between two tries to begin
 # Seconds in which a server may begin. Another run of it may hold the lease for 15 s after a crash.
 _PATIENCE = 60.0
+
+
+class MemoryFact(NamedTuple):
+    """Store something of the shared state as JSON can hold it, and restore it at the next start."""
+
+    store: Callable[[], Any]
+    restore: Callable[[Any], object]
 
 
 class Cluster:
@@ -93,6 +100,7 @@ class Cluster:
         self._state: SharedState | None = None
         self._notes: StateNotes | None = None
         self._service: ChatService | None = None
+        self._memory: Mapping[str, MemoryFact] = {}
         self._writing: gevent.Greenlet[..., None] | None = None
         self._watch: LeaseWatch | None = None
         self._written: EntryId | None = None
@@ -104,16 +112,21 @@ class Cluster:
         operations: Operations,
         history: HistoryStore,
         adapt: Callable[[], object],
+        memory: Mapping[str, MemoryFact],
     ) -> None:
-        """Get the parts whose state is shared. ``adapt`` is called when the shared settings have changed."""
+        """Get the parts whose state is shared. ``adapt`` is called when the shared settings have changed.
+
+        ``memory`` has what is shared and in no table of a single server, by names.
+        """
         self._service = service
+        self._memory = memory
         self.servers = self.links.servers = servers = ServerList(operations)
         self.shared_settings = settings = SharedSettings(operations, self._settings, adapt)
         facts = {
             _SERVERS: servers.stored,
             _SETTINGS: settings.stored,
-            _GUESTS: service.rooms.guest_invitations,
             _DEFAULT_ROOM: lambda: list(self._settings.default_room),
+            **{name: fact.store for name, fact in memory.items()},
         }
         self._notes = StateNotes(self.sequences, self._directory, service.rooms, facts)
         self.writer.take_changes = self._take_changes
@@ -156,8 +169,10 @@ class Cluster:
         """Let the sessions be connected that were so at the place. Called when rooms and accounts are known."""
         assert self._state is not None, "the numbers were loaded"
         assert self._service is not None, "connected before the log begins"
-        guests = [tuple(each) for each in self._state.facts.get(_GUESTS, ())]
-        self._service.rooms.restore_guest_invitations(guests)
+        # First, since guests are in closed rooms by their invitations.
+        for name, fact in self._memory.items():
+            if name in self._state.facts:
+                fact.restore(self._state.facts[name])
         for row in self._state.sessions:
             joining = read_joining(row.values)
             account = accounts.known.find(joining.name.key)
@@ -188,14 +203,17 @@ class Cluster:
     def introduce(self, fingerprint: str) -> None:
         """Tell the other servers about this one, and which settings count now. ``fingerprint`` is that of its key.
 
-        Raises OSError if this server cannot listen for the others.
+        Raises CannotFollow, and OSError if this server cannot listen for the others.
         """
         assert self.servers is not None
         assert self.shared_settings is not None
-        self.links.open(self.log.incarnation)
-        self.servers.tell(facts_of(self._configured, self.links.address, fingerprint, VERSION))
-        if encode(self._configured) != self.shared_settings.stored():
-            self.shared_settings.tell(self._configured)
+        try:
+            self.links.open(self.log.incarnation)
+            self.servers.tell(facts_of(self._configured, self.links.address, fingerprint, VERSION))
+            if encode(self._configured) != self.shared_settings.stored():
+                self.shared_settings.tell(self._configured)
+        except LogFull as problem:
+            raise CannotFollow(f"cannot follow the log: {self.reason or problem}") from None
         for run, other in self.servers.all().items():
             if run != self.log.incarnation and other.fingerprint != fingerprint:
                 log.warning(
@@ -309,7 +327,14 @@ class Cluster:
             self.ended.set()
         self._moved.set()
         for tell in self.on_standing:
-            tell(standing, reason)
+            try:
+                tell(standing, reason)
+            except Exception:
+                # The others, and the end of the log, must not depend on it.
+                log.exception("cannot tell a part of the server that its standing is %s", standing)
+        if self.has_failed:
+            # Behind the others, which have ended the connections: nobody gets these answers.
+            self.log.give_up()
 
     def _end_sessions(self, change: Change) -> None:
         """End what stands for the sessions of a server that has ended."""

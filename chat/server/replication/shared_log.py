@@ -9,6 +9,7 @@ from typing import Protocol
 
 from gevent.event import Event
 
+from chat.process.offload import Outcome
 from chat.protocol.descriptor import MessageType
 from chat.protocol.frames import Frame
 from chat.protocol.headers import ServerHeader, encode_server_header, parse_server_header
@@ -26,6 +27,7 @@ GONE = "gone"  # the operation that a fence stands for: a server has ended, and 
 _FOR_RUNS = 0.8
 # Senders are read no further while so much of that part is taken.
 _CROWDED = 0.5
+_LEFT = "The server has left its cluster; your client goes to another one."
 _FULL = "The server cannot confirm messages now; try again in a moment."
 
 
@@ -143,6 +145,14 @@ class SharedLog:
         if not self._has_room.is_set() and self._taken() < _FOR_RUNS * _CROWDED:
             self._has_room.set()
         self._on_applied()
+
+    def give_up(self) -> None:
+        """Let nobody wait any more: this server has left the log, and will not learn what becomes of its records."""
+        self._is_closed = True
+        for record in tuple(self._own):
+            if isinstance(record, Change) and not record.is_settled:
+                record.settle(Outcome(None, LogFull(_LEFT)))
+        self._has_room.set()
 
     def close(self, timeout: float) -> None:
         """Commit the appended records within ``timeout`` seconds, and take no more."""

@@ -102,6 +102,19 @@ class Commands:
         """Let ``handler`` execute the command ``verb``, and answer with a sentence."""
         self.add(verb, _answering(handler))
 
+    def add_waiting(self, verb: Verb, handler: Handler) -> None:
+        """Let ``handler`` execute the command ``verb`` as ``add`` does, and wait for the log. The user is reminded."""
+
+        def execute(member: Member, command: Command, nonce: str | None) -> CommandAnswer:
+            with self._reminding(member):
+                return handler(member, command, nonce)
+
+        self.add(verb, execute)
+
+    def add_waiting_plain(self, verb: Verb, handler: PlainHandler) -> None:
+        """Let ``handler`` execute the command ``verb`` as ``add_waiting`` does, and answer with a sentence."""
+        self.add_waiting(verb, _answering(handler))
+
     def add_shared(self, verb: Verb, handler: Handler) -> None:
         """Let ``handler`` execute the command ``verb``, which changes what users share, when the log has committed it.
 

@@ -179,8 +179,6 @@ class Login:
         header = request.header
         if header.session is not None and not header.name:
             return self._begin_transfer(connection, header.session)
-        if self._why_closed:
-            raise _busy(self._why_closed)
         name = read_name(header.name)
         admission = self._admission
         proof = admission.prove(connection, name, request)
@@ -227,6 +225,7 @@ class Login:
                 joining, open_session, max(0, connection.login_deadline - time.monotonic())
             )
         except LogFull:
+            is_abandoned = True
             raise _busy("The server cannot take logins now; try again in a minute.") from None
         except NotYetCommitted:
             is_abandoned = True

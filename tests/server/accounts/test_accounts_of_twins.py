@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,13 +17,13 @@ from chat.server.accounts.accounts import (
     add_account,
     read_accounts,
 )
-from chat.server.accounts.device_records import MAX_AGE, MAX_DEVICES, Device, select_devices
+from chat.server.accounts.device_records import Device, select_devices
 from chat.server.accounts.passwords import matches
 from chat.server.storage.database import Database
 from tests.cheap_hashes import hash_cheaply
 from tests.server.fakes import wait_until
 from tests.server.server_in_test import TestServer
-from tests.server.sessions.test_devices import LAPTOP, OTHER, PHONE, come, devices_of, give, refused
+from tests.server.sessions.test_devices import LAPTOP, PHONE, come, devices_of, give, refused
 from tests.server.twins import Twins, found, open_twins
 
 LOGIN, UTF8 = MessageType.LOGIN, MessageType.UTF8
@@ -163,6 +161,34 @@ def test_a_user_whose_session_has_ended_meanwhile_registers_nothing(twins: Twins
     assert is_registered(twins, "alice") == [False, False]
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        {"command": "register", "password": FIRST},
+        {"command": "passwd", "password": FIRST, "new_password": SECOND},
+        {"command": "forget"},
+    ],
+)
+def test_a_user_whose_command_waits_for_the_log_is_told(
+    twins: Twins, monkeypatch: pytest.MonkeyPatch, command: dict[str, str]
+) -> None:
+    monkeypatch.setattr("chat.server.room.commands.REMINDER", 0.02)
+    fields = {"password": FIRST} if command["command"] != "register" else {}
+    user = come(twins.adam, "bob" if fields else "alice", LAPTOP, **fields)
+    if command["command"] == "forget":
+        command = {**command, "target": devices_of(user)[0]["name"]}
+    twins.engine.is_held = True
+    user.send(UTF8, {**command, "nonce": "n"})
+
+    user.expect_notice("waiting", nonce=None)
+    user.expect_notice("waiting", nonce=None)
+    twins.engine.release()
+
+    while (frame := user.read_frame()).header.get("nonce") != "n":
+        assert frame.header["notice"] == "waiting"
+    assert frame.header["notice"] == "done"
+
+
 def test_what_a_user_has_asked_for_counts_though_the_connection_breaks(twins: Twins) -> None:
     alice = come(twins.adam, "alice")
     twins.engine.is_held = True
@@ -291,104 +317,3 @@ def test_the_operators_password_counts_at_the_next_login(twins: Twins) -> None:
     bob.say("still here")
     bob.expect_text("still here", "bob")
     come(twins.berta, "bob", LAPTOP, password=SECOND)
-
-
-# Devices
-
-
-def test_a_user_forgets_a_device_that_is_at_another_server(twins: Twins) -> None:
-    laptop = come(twins.adam, "bob", LAPTOP, password=FIRST)
-    phone = come(twins.berta, "bob", PHONE, password=FIRST)
-    [other] = [device for device in devices_of(laptop) if not device["current"]]
-    assert other["here"]
-
-    assert give(laptop, "forget", target=other["name"]).header["notice"] == "done"
-
-    phone.expect_notice("replaced", nonce=None)
-    for server in twins.both:
-        assert refused(server, "bob", device=PHONE) == "password-needed"
-    assert [device["current"] for device in devices_of(laptop)] == [True]
-
-
-def test_a_device_has_one_name_and_one_time_on_all_servers(twins: Twins) -> None:
-    come(twins.adam, "bob", LAPTOP, password=FIRST).leave()
-    wait_until(lambda: twins.berta.here() == [], "bob to leave")
-    twins.engine.offset = 100
-    laptop = come(twins.berta, "bob", LAPTOP)
-    before = [devices_of(laptop), devices_of(come(twins.adam, "bob", PHONE, password=FIRST))]
-    [first, *_] = before[0]
-
-    assert first["name"] in [device["name"] for device in before[1]]
-    assert first["first"] < first["last"]
-    twins.engine.offset = 200
-    laptop.leave()
-    wait_until(lambda: len(twins.adam.parts.directory) == 1, "the laptop to leave")
-    for server in twins.both:
-        [left] = [device for device in known(server)[1] if device.name == first["name"]]
-        assert left.last_seen - left.first_seen >= 200, "a leave counts, and the time of the log"
-
-
-def test_old_and_superfluous_devices_go_alike(twins: Twins) -> None:
-    """A server that has started again knows devices in another order than one that has not."""
-    rng = random.Random(17)
-    names = [f"device {number}" for number in range(MAX_DEVICES + 5)]
-    for number, server in enumerate(twins.both):
-        devices, id = server.parts.devices, account(server, "bob")
-        order = names[:MAX_DEVICES]
-        if number:
-            rng.shuffle(order)
-        server.parts._clock._entry = ("", 1000.0)
-        for name in order:
-            devices.remember(id, hash_of(name))
-        # All of them have come in the same second.
-        for name in names[MAX_DEVICES:]:
-            devices.remember(id, hash_of(name))
-        server.parts._clock._entry = ("", 1000.0 + MAX_AGE + 1)
-        devices.seen(id.id, hash_of(names[3]))
-        assert devices.of(id) == [], "too old: it needs the password, and is not taken up again"
-        server.parts._clock._entry = ("", 2000.0)
-        devices.remember(id, hash_of("new"))
-        server.parts._clock._entry = None
-    assert len(known(twins.adam)[1]) == MAX_DEVICES
-
-
-def hash_of(name: str) -> bytes:
-    return hashlib.sha256(name.encode()).digest()
-
-
-def test_changes_reach_the_disk_together_with_the_place_in_the_log(twins: Twins) -> None:
-    give(come(twins.adam, "alice", LAPTOP), "register", password=FIRST)
-    for server in twins.both:
-        assert [each.name for each in stored(twins, server)[0]] == ["bob"], "memory comes first"
-
-    twins.write()
-
-    for server in twins.both:
-        assert stored(twins, server) == known(server)
-
-
-def test_a_server_that_begins_with_a_copy_comes_to_know_the_same(twins: Twins) -> None:
-    laptop = come(twins.adam, "bob", LAPTOP, password=FIRST)
-    give(come(twins.adam, "alice", LAPTOP), "register", password=FIRST)
-    twins.write()
-    twins.copy("adam", "cesar")
-    # The copy is behind this, and follows the log from its place on.
-    come(twins.berta, "bob", PHONE, password=FIRST)
-    give(come(twins.berta, "carol", OTHER), "register", password=FIRST)
-    give(laptop, "passwd", password=FIRST, new_password=SECOND)
-    operations = twins.berta.parts.account_parts.operations
-    operations.remove(parse_user_name("alice"))
-    before = known(twins.adam)
-
-    cesar = twins.start("cesar")
-
-    assert known(cesar) == before
-    assert matches(SECOND, account(cesar, "bob").password)
-    for name in ("alice", "bob", "carol"):
-        [ours, theirs] = [
-            [(each.account_id, each.moderator) for each in directory.sessions_of(name)]
-            for directory in (cesar.parts.directory, twins.adam.parts.directory)
-        ]
-        assert ours == theirs
-    give(laptop, "passwd", password=SECOND, new_password=FIRST)
-    assert known(cesar) == known(twins.adam) != before

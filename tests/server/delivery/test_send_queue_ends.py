@@ -249,3 +249,37 @@ def test_what_waited_and_waits_no_more_is_told_once() -> None:
     user.send_queue.fail(LeaveReason.TOO_SLOW)
     assert user.limits.pop_released() == 700
     assert user.limits.pop_released() == 0
+
+
+def test_last_bytes_end_the_connection_without_a_reset() -> None:
+    user = User()
+    user.send_queue.give(b"before ")
+
+    user.send_queue.end_with(b"last words", LeaveReason.SERVER_STOPPING)
+    user.send_queue.give(b"more")
+
+    assert user.taken() == b"before last words"
+    assert (user.failed, user.transport.aborted) == ([LeaveReason.SERVER_STOPPING], False)
+    assert user.transport.hung_up
+    assert user.send_queue.closed
+
+
+@pytest.mark.parametrize("room", [0, 5])
+def test_a_user_who_is_behind_gets_no_last_words_in_the_middle_of_a_frame(room: int) -> None:
+    user = User(room=room)
+    user.send_queue.give(b"a frame")
+
+    user.send_queue.end_with(b"last words", LeaveReason.SERVER_STOPPING)
+    user.transport.make_room()
+
+    assert user.taken() == b"a frame"[:room]
+    assert (user.failed, user.transport.aborted) == ([LeaveReason.SERVER_STOPPING], True)
+    assert user.has_settled()
+
+
+def test_last_words_that_do_not_fit_are_cut_off_by_a_reset() -> None:
+    user = User(room=4)
+    user.send_queue.end_with(b"last words", LeaveReason.SERVER_STOPPING)
+    assert (user.failed, user.transport.aborted) == ([LeaveReason.SERVER_STOPPING], True)
+    user.send_queue.end_with(b"again", LeaveReason.KICKED)
+    assert user.failed == [LeaveReason.SERVER_STOPPING]
