@@ -192,6 +192,8 @@ class Composition(ServerParts):
             self.service,
             other_addresses=cluster.other_addresses,
             close_entrance=login.close,
+            # Made later.
+            end_connections=lambda: self.handler.end_all(DRAIN_TIMEOUT),
             ended=cluster.ended,
         )
 

@@ -11,6 +11,7 @@ import fcntl
 import logging
 import os
 import ssl
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -68,6 +69,41 @@ class Certificates:
         # Only now, when nothing can fail any more: a failed reload must not leave a new key with an old fingerprint.
         self.context, self.fingerprint = context, fingerprint
         _warn_if_expired(certificate, leaf)
+
+    def read_pair(self) -> tuple[str, str]:
+        """Return the certificate, with its chain, and the key, as PEM. Raises CertificateFault."""
+        certificate, key = _files(self._settings)
+        try:
+            return certificate.read_text("ascii"), key.read_text("ascii")
+        except (OSError, ValueError) as problem:
+            reason = problem.strerror if isinstance(problem, OSError) else "expected PEM"
+            raise CertificateFault(f"cannot read {certificate} and {key}: {reason}") from None
+
+
+def store_pair(directory: Path, certificate: str, key: str) -> None:
+    """Let the server in ``directory`` show the certificate and the key (PEM) of another server from its next start on.
+
+    Raises CertificateFault if they do not belong together, or cannot be written. Then nothing has changed.
+    """
+    try:
+        make_private_directory(directory)
+        with (
+            _locked(directory),
+            tempfile.TemporaryDirectory(dir=directory, prefix="new-key-") as temporary,
+        ):
+            paths = Path(temporary) / CERTIFICATE_NAME, Path(temporary) / KEY_NAME
+            for path, text in zip(paths, (certificate, key), strict=True):
+                _write(path, text.encode())
+            load_chain(make_context(), *paths)
+            # A crash in between leaves a key without a certificate: the next start makes one for it.
+            (directory / CERTIFICATE_NAME).unlink(missing_ok=True)
+            _write(directory / KEY_NAME, key.encode())
+            _write(directory / CERTIFICATE_NAME, certificate.encode())
+    except UnusablePem as problem:
+        raise CertificateFault(f"the key of the other server: {problem}") from None
+    except OSError as problem:
+        what = problem.filename or directory
+        raise CertificateFault(f"cannot store the key in {what}: {problem.strerror}") from None
 
 
 def _files(settings: Settings) -> tuple[Path, Path]:

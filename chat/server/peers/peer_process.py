@@ -102,7 +102,9 @@ class PeerProcess:
         on_note: Callable[[], object] = lambda: None,
     ) -> ChannelReply:
         """Ask the process, and wait for its answer. Raises PeerFault."""
-        if not self._is_ready.wait(self._limits.connect) or self._channel is None:
+        # While the process starts again, wait for it.
+        is_ready = self._keeper is not None and self._is_ready.wait(self._limits.connect)
+        if not is_ready or self._channel is None:
             raise PeerUnreachable("the process for connections to other servers does not run")
         return self._channel.ask(name, fields, descriptors, on_note)
 

@@ -49,7 +49,7 @@ class SharedData(NamedTuple):
 class PeerServer:
     """Answer other servers from ``data``. They connect to ``listening``, sockets that ``stop`` closes.
 
-    One copy is made at a time.
+    One server takes a copy at a time.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class PeerServer:
             sock.close()
 
     def _take_copy(self, question: ChannelQuestion) -> ChannelReply:
+        # The process asks for one copy at a time, but does not wait for one that no peer wants any more.
         if self._copying is not None:
             raise PeerBusy("another server takes a copy now")
         # A thread of its own: its priority stays low. It ends by itself.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import gevent
 from gevent.event import Event
@@ -52,6 +52,13 @@ _PAUSE = 0.5  # seconds between two tries to begin
 _PATIENCE = 60.0
 
 
+class MemoryFact(NamedTuple):
+    """Store something of the shared state as JSON can hold it, and restore it at the next start."""
+
+    store: Callable[[], Any]
+    restore: Callable[[Any], object]
+
+
 class Cluster:
     """The server ``node`` in the cluster whose log is in the engine at ``url``.
 
@@ -89,6 +96,7 @@ class Cluster:
         self._state: SharedState | None = None
         self._notes: StateNotes | None = None
         self._service: ChatService | None = None
+        self._memory: Mapping[str, MemoryFact] = {}
         self._writing: gevent.Greenlet[..., None] | None = None
         self._watch: LeaseWatch | None = None
         self._written: EntryId | None = None
@@ -100,15 +108,21 @@ class Cluster:
         operations: Operations,
         history: HistoryStore,
         adapt: Callable[[], object],
+        memory: Mapping[str, MemoryFact],
     ) -> None:
-        """Get the parts whose state is shared. ``adapt`` is called when the shared settings have changed."""
+        """Get the parts whose state is shared. ``adapt`` is called when the shared settings have changed.
+
+        ``memory`` has what is shared and in no table of a single server, by names.
+        """
         self._service = service
+        self._memory = memory
         self.servers = servers = ServerList(operations)
         self.shared_settings = settings = SharedSettings(operations, self._settings, adapt)
         facts = {
             _SERVERS: servers.stored,
             _SETTINGS: settings.stored,
             _DEFAULT_ROOM: lambda: list(self._settings.default_room),
+            **{name: fact.store for name, fact in memory.items()},
         }
         self._notes = StateNotes(self.sequences, self._directory, service.rooms, facts)
         self.writer.take_changes = self._take_changes
@@ -151,6 +165,10 @@ class Cluster:
         """Let the sessions be connected that were so at the place. Called when rooms and accounts are known."""
         assert self._state is not None, "the numbers were loaded"
         assert self._service is not None, "connected before the log begins"
+        # First, since guests are in closed rooms by their invitations.
+        for name, fact in self._memory.items():
+            if name in self._state.facts:
+                fact.restore(self._state.facts[name])
         for row in self._state.sessions:
             joining = read_joining(row.values)
             account = accounts.known.find(joining.name.key)

@@ -15,7 +15,7 @@ import pytest
 
 from chat.net.address import Address
 from chat.server.peers.copies import COPY_FILES
-from chat.server.peers.faults import ContentMissing, DiskFault, PeerFault, PeerUnreachable
+from chat.server.peers.faults import ContentMissing, DiskFault, PeerBusy, PeerFault, PeerUnreachable
 from chat.server.peers.links.copy_arrival import receive_copy
 from chat.server.peers.links.link import PeerLink
 from chat.server.peers.links.peer_stream import TransferPace
@@ -188,6 +188,37 @@ def test_a_peer_that_sends_no_more_is_given_up(tmp_path: Path) -> None:
         with pytest.raises(PeerUnreachable, match="sends no bytes"):
             take_copy(proxy, tmp_path / "arriving", LIMITS)
         assert time.monotonic() - begun < 10 * LIMITS.silence
+
+
+def test_a_copy_that_is_sent_takes_the_turn_of_others(tmp_path: Path) -> None:
+    """Its files take space until the last byte has been sent."""
+    source = source_in(tmp_path)
+    with (tmp_path / "big").open("wb") as file:
+        file.truncate(50_000_000)  # more than the kernel takes
+    source.files[1] = ("history.db", tmp_path / "big")
+    with (
+        listening(tmp_path, source, PATIENT) as address,
+        links(PATIENT).open(address) as first,
+        links(PATIENT).open(address) as second,
+    ):
+        files = first.ask_for_copy()
+        with pytest.raises(PeerBusy, match="another server takes a copy"):
+            second.ask_for_copy()
+        first.stream.receive(sum(file.size for file in files), lambda piece: None)
+        first.read_key()  # so the listener is done with the copy
+        assert second.ask_for_copy() == files
+
+
+def test_a_bug_ends_the_connection_and_is_in_the_log(
+    served: Served, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served.source, "read_key", lambda: 1 / 0)
+    with links(PATIENT).open(served.address) as link, pytest.raises(PeerUnreachable):
+        link.read_key()
+    assert "ZeroDivisionError" in caplog.text
+    monkeypatch.undo()
+    with links(PATIENT).open(served.address) as link:
+        assert link.read_key() == served.source.pair
 
 
 def test_a_peer_that_takes_no_more_costs_the_listener_nothing_for_long(tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def test_a_copy_arrives_and_nothing_is_left_of_it_at_its_source(nodes: Callable[
     assert not b.temporary()
 
 
-def test_one_copy_is_made_at_a_time(nodes: Callable[..., Node]) -> None:
+def test_one_server_takes_a_copy_at_a_time(nodes: Callable[..., Node]) -> None:
     a, b, c = nodes("a"), nodes("b"), nodes("c")
     a.may_copy.clear()
     first = gevent.spawn(b.client.take_copy, a.address, b.directory)

@@ -21,9 +21,10 @@ from contextlib import ExitStack
 from typing import Any, NamedTuple, Protocol, TypeGuard
 
 import gevent
+from gevent.lock import BoundedSemaphore
 
 from chat.process.offload import Outcome, outcome_of
-from chat.server.peers.faults import ContentMissing, PeerFault
+from chat.server.peers.faults import ContentMissing, PeerBusy, PeerFault
 from chat.server.peers.links.disk_calls import on_disk
 from chat.server.peers.links.link_limits import LinkLimits
 from chat.server.peers.links.peer_stream import FileShort, PeerStream
@@ -58,15 +59,24 @@ class PeerSource(Protocol):
 
 
 class PeerAnswers:
-    """Answer the requests of the server ``node``, which has proved to know the secret."""
+    """Answer the requests of the server ``node``, which has proved to know the secret.
+
+    A copy takes ``copying`` until it has been sent: while it is open, it takes as much of the disk as the data.
+    """
 
     def __init__(
-        self, stream: PeerStream, node: str, source: PeerSource, limits: LinkLimits
+        self,
+        stream: PeerStream,
+        node: str,
+        source: PeerSource,
+        limits: LinkLimits,
+        copying: BoundedSemaphore,
     ) -> None:
         self._stream = stream
         self._node = node
         self._source = source
         self._limits = limits
+        self._copying = copying
         self._handlers = {
             "hello": self._say_hello,
             "key": self._send_key,
@@ -98,6 +108,14 @@ class PeerAnswers:
         self._send_line({"answer": "key", "certificate": pair.certificate, "key": pair.key})
 
     def _send_copy(self, request: Mapping[str, Any]) -> None:
+        if not self._copying.acquire(blocking=False):
+            raise PeerBusy("another server takes a copy now")
+        try:
+            self._make_and_send_copy()
+        finally:
+            self._copying.release()
+
+    def _make_and_send_copy(self) -> None:
         begun = time.monotonic()
         parts = self._prepare_copy()
         with ExitStack() as opened:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import gevent
+from gevent.lock import BoundedSemaphore
 
 from chat.server.net.visitors import VisitListener
 from chat.server.peers.faults import PeerBusy, PeerFault, PeerUntrusted
@@ -50,6 +51,7 @@ class LinkListener:
         self._source = source
         self._limits = limits
         self._troubles = troubles if troubles is not None else FoldingLog()
+        self._copying = BoundedSemaphore(1)
         self._servers: list[VisitListener] = []
         # Dicts keep the order of arrival and remove an entry in constant time.
         self._strangers: dict[gevent.Greenlet[..., Any], None] = {}
@@ -94,6 +96,8 @@ class LinkListener:
             self._refuse(address, f"no TLS between servers ({reason})")
         except OSError as problem:
             self._refuse(address, problem.strerror or "the connection was cut")
+        except Exception as problem:  # noqa: BLE001 - logged, within bounds
+            self._troubles.failed(problem, "a connection of a peer failed")
         finally:
             self._strangers.pop(visitor, None)
             self._peers.pop(visitor, None)
@@ -116,7 +120,7 @@ class LinkListener:
             accept_caller(stream, caller, self._source.facts.node)
         del self._strangers[visitor]
         self._peers[visitor] = None
-        PeerAnswers(stream, caller.node, self._source, self._limits).serve()
+        PeerAnswers(stream, caller.node, self._source, self._limits, self._copying).serve()
 
     def _refuse(self, address: Any, reason: str) -> None:
         self._troubles.refused(f"{_host(address)} at the port for peers", reason)
