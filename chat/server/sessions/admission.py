@@ -22,6 +22,7 @@ from chat.server.entrance.joining import Joining, digest_of
 from chat.server.entrance.login_rejected import LoginRejected
 from chat.server.entrance.placing import Connected, Placing, password_needed, session_shown
 from chat.server.log.log import LogFull
+from chat.server.log.unicode_13 import TOO_NEW, is_in_unicode_13
 from chat.server.sessions.connection import AcceptedConnection
 from chat.server.sessions.login_request import LoginRequest
 from chat.server.settings import Settings
@@ -84,6 +85,8 @@ class Admission:
         If there is an account, the client has proved that it belongs to them. Other sessions do not matter here: see
         ``find_place``. May wait: for a thread that hashes the password, or because of wrong passwords before.
         """
+        if self._settings.cluster is not None and not is_in_unicode_13(name.display):
+            raise LoginRejected(Refusal.BAD_USERNAME, TOO_NEW)
         if request.header.password is not None and not connection.is_private:
             sentence = "A password must not travel unencrypted; connect over TLS."
             raise LoginRejected(Refusal.ENCRYPTION_NEEDED, sentence)
