@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
 import gevent
 
@@ -56,6 +57,20 @@ OpenSession = Callable[
 OpenTransfer = Callable[[AcceptedConnection, Sender], TransferConnection]
 # Return who has this token, and a session at another server; None if nobody has.
 FindVisitor = Callable[[str], "Sender | None"]
+
+
+# Bytes that the calls of a login take in CPython's stack at most. Each greenlet has a stack of its own, whose pages it
+# keeps once it has used them, and a user waits in the greenlet in which they have logged in. A second page would be a
+# third of the memory of an idle user.
+MOST_STACK = 4096
+
+
+class _Admitted(NamedTuple):
+    """A login that may enter."""
+
+    name: UserName
+    request: LoginRequest
+    proof: Proof
 
 
 class Login:
@@ -131,7 +146,11 @@ class Login:
                 # Before anything can be refused: a JSON client also needs the code if its header is broken.
                 is_json = looks_like_json(data)
                 is_remembered = self._wait_for_a_turn(connection, data)
-                return self._admit(connection, data, is_remembered=is_remembered)
+                admitted = self._admit(connection, data, is_remembered=is_remembered)
+                if not isinstance(admitted, _Admitted):
+                    return admitted
+                # Not within ``_admit``: calls within calls take the stack that the user keeps.
+                return self._enter(connection, *admitted)
             except LoginRejected as refused:
                 self._refused_logins.refused(connection.source, refused.refusal)
                 _answer(connection, refused, is_json=is_json)
@@ -168,8 +187,8 @@ class Login:
 
     def _admit(
         self, connection: AcceptedConnection, data: bytes, *, is_remembered: bool
-    ) -> Session | TransferConnection:
-        """Make the session or the transfer for a login. Raises LoginRejected."""
+    ) -> _Admitted | TransferConnection:
+        """Judge a login, and make the transfer if it is for one. Raises LoginRejected."""
         try:
             request = read_request(data, is_private=connection.is_private)
         except LoginRejected:
@@ -188,10 +207,7 @@ class Login:
         # Also before the wait in line: a login that must be refused is refused at once.
         admission.require_place(connection, name, request, account)
         self._wait_in_line(connection)
-        session = self._enter(connection, name, request, proof)
-        # Only failed attempts count: an office of many users behind one address must be able to log in.
-        self._address_limits.forgive_attempt(connection.host)
-        return session
+        return _Admitted(name, request, proof)
 
     def _enter(
         self, connection: AcceptedConnection, name: UserName, request: LoginRequest, proof: Proof
@@ -237,6 +253,8 @@ class Login:
             for session in opened:
                 session.abandon()
             raise
+        # Only failed attempts count: an office of many users behind one address must be able to log in.
+        self._address_limits.forgive_attempt(connection.host)
         return opened[0]
 
     def _count_attempt(self, connection: AcceptedConnection, *, is_known: bool) -> None:
