@@ -100,7 +100,7 @@ class Broadcast:
         frames = []
         # Not in a comprehension, which is a call of its own: see MOST_STACK in chat/server/sessions/login.py.
         for frame in first:
-            frames.append(frame.encode(send_queue.order))  # noqa: PERF401
+            frames.append(frame.encode(send_queue.order))
         send_queue.give(b"".join(frames))
 
     def remove(self, send_queue: SendQueue) -> None:

@@ -19,12 +19,13 @@ from chat.protocol.notices import Refusal
 from chat.server.accounts.accounts import Account, Accounts
 from chat.server.directory.directory import Directory
 from chat.server.entrance.entrance import Entrance
+from chat.server.entrance.joining import Joining
 from chat.server.entrance.login_rejected import LoginRejected, RefusedLogins
 from chat.server.limits.address_limits import AddressLimits
 from chat.server.log.log import LogFull
 from chat.server.log.operations import NotYetCommitted
 from chat.server.process.loop_share import LoopShare, TooBusy
-from chat.server.sessions.admission import Admission, Proof, make_joining
+from chat.server.sessions.admission import Admission, make_joining
 from chat.server.sessions.connection import AcceptedConnection
 from chat.server.sessions.login_request import LoginRequest, read_name, read_request
 from chat.server.sessions.sender import Sender
@@ -66,11 +67,11 @@ MOST_STACK = 4096
 
 
 class _Admitted(NamedTuple):
-    """A login that may enter."""
+    """A login that may enter. ``token`` is that of its session; None for a raw client."""
 
-    name: UserName
     request: LoginRequest
-    proof: Proof
+    joining: Joining
+    token: str | None
 
 
 class Login:
@@ -204,21 +205,25 @@ class Login:
         account = proof.account
         if account is not None:
             self._begin_mailbox(account)
+        self._entered += 1
+        joining = make_joining(self._entered, connection, name, request, proof)
         # Also before the wait in line: a login that must be refused is refused at once.
-        admission.require_place(connection, name, request, account)
+        admission.require_place(joining)
         self._wait_in_line(connection)
-        return _Admitted(name, request, proof)
+        token = secrets.token_urlsafe(18) if header.is_json else None
+        return _Admitted(request, joining, token)
 
     def _enter(
-        self, connection: AcceptedConnection, name: UserName, request: LoginRequest, proof: Proof
+        self,
+        connection: AcceptedConnection,
+        request: LoginRequest,
+        joining: Joining,
+        token: str | None,
     ) -> Session:
         """Let a login in; return its session. Raises LoginRejected."""
         if self._why_closed:
             raise _busy(self._why_closed)
-        self._entered += 1
-        number, header = self._entered, request.header
-        token = secrets.token_urlsafe(18) if header.is_json else None
-        joining = make_joining(number, connection, name, request, proof, token)
+        number, header = joining.number, request.header
         opened: list[Session] = []
         is_abandoned = False
 
@@ -237,9 +242,8 @@ class Login:
         # Other logins may have changed the accounts.
         self._accounts.look()
         try:
-            self._entrance.join(
-                joining, open_session, max(0, connection.login_deadline - time.monotonic())
-            )
+            patience = max(0, connection.login_deadline - time.monotonic())
+            self._entrance.join(joining, token, open_session, patience)
         except LogFull:
             is_abandoned = True
             raise _busy("The server cannot take logins now; try again in a minute.") from None
@@ -277,7 +281,9 @@ class Login:
     def _is_insider(self, request: LoginRequest) -> bool:
         """Return whether the login shows the token of an open session: for a transfer, or to replace that session."""
         header = request.header
-        token = header.session or ""
+        token = header.session
+        if not token:
+            return False
         session = self._directory.session(token) or self._directory.session_elsewhere(token)
         return session is not None and (
             not header.name or name_key(header.name) == session.name.key
