@@ -1,7 +1,7 @@
 """Talk in a chat room from a terminal, a script or another program.
 
 Usage:
-  chat-client [options] [--room=<name>]... [<server>]
+  chat-client [options] [--address=<address>]... [--room=<name>]... [<server>]
   chat-client (-h | --help)
   chat-client --version
 
@@ -18,7 +18,10 @@ Server and user:
   --address=<address>           Another way to give the server: HOST,
                                 HOST:PORT, [IPv6]:PORT, PORT or :PORT (this
                                 machine), or unix:PATH. The port is 8080
-                                unless you give one
+                                unless you give one. Give the option again for
+                                each further server of the same chat: the client
+                                goes to another one if a server does not answer,
+                                and also to those that a server tells it of
                                 (default: 127.0.0.1:8080).
   -u, --username=<username>     Your name in the room: letters, digits, '_',
                                 '-' and '.', in any script. Required, except

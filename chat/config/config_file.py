@@ -82,6 +82,10 @@ def _words(option: Option, value: object, path: Path) -> str:
             isinstance(each, str) for each in value
         ):
             return ",".join(value)
+        case Kind.SERVERS, str():
+            return value
+        case Kind.SERVERS, list() if value and all(isinstance(each, str) for each in value):
+            return "\n".join(value)
         case Kind.TABLE, dict() if _is_table_of_texts(value):
             return ";".join(f"{key}={each}" for key, each in value.items())
         case Kind.ENTRIES, dict():

@@ -16,6 +16,7 @@ from chat.net.address import DEFAULT_PORT, Address, parse_address
 
 # The shells that --completion knows.
 SHELLS = ("bash", "zsh", "fish")
+MAX_ADDRESSES = 16  # of servers that a user names
 
 
 class Given(NamedTuple):
@@ -36,6 +37,7 @@ class Kind(Enum):
     NAMES = 'a list of names such as ["bob"]'
     TABLE = 'a table of texts such as {"image/*" = "feh"}, without ";"'
     ENTRIES = "a table with a text for each key"
+    SERVERS = 'an address in quotes, or a list such as ["a.example.org", "b.example.org"]'
     NETWORKS = 'a list of networks such as ["10.0.0.0/8"]'
     ADDRESSES = 'a list of addresses such as ["chat.example.org:8080"]'
 
@@ -138,6 +140,14 @@ def read_address(text: str, where: str, *, default_port: int | None = DEFAULT_PO
         return parse_address(text, default_port)
     except ValueError as problem:
         raise UsageError(f"{where}: {problem}") from None
+
+
+def read_addresses(text: str, where: str) -> tuple[Address, ...]:
+    """Parse addresses, one on a line; return each once. Raises UsageError."""
+    lines = text.split("\n")
+    if len(lines) > MAX_ADDRESSES:
+        raise UsageError(f"{where}: {len(lines)} addresses; expected at most {MAX_ADDRESSES}")
+    return tuple(dict.fromkeys(read_address(line, where) for line in lines))
 
 
 def read_path(text: str, where: str, expected: str) -> Path:

@@ -162,14 +162,8 @@ class ServerParts:
             self.devices,
             self.cluster.open_elsewhere if self.cluster is not None else no_other_servers,
         )
-        if self.cluster is not None and self.history is not None:
-            self.service.about_node = self._about_node
-            self.cluster.connect(self.service, self.operations, self.history, self._adapt)
-            self.cluster.writer.flushes = (
-                self.mailboxes.marks.write,
-                self.rooms.store.write_waiting,
-                self.devices.write,
-            )
+        if self.cluster is not None:
+            self._connect(self.cluster)
         self.watch = DatabaseWatch(
             self.mailboxes.look,
             account_parts.changes.look,
@@ -179,6 +173,28 @@ class ServerParts:
         self.commands = self._make_commands()
         self.operator = OperatorCommands(
             settings, self.directory, self.service, self.operations, moderating.purges, self.watch
+        )
+
+    def _connect(self, cluster: Cluster) -> None:
+        """Give the parts whose state is shared to the cluster."""
+        from chat.server.replication.cluster import MemoryFact
+
+        history, purges = self.history, self.moderating.purges
+        assert history is not None, "a server of a cluster keeps messages"
+        assert purges is not None
+        rooms, mailboxes, behind = self.service.rooms, self.mailboxes, purges.behind
+        memory = {
+            "guests": MemoryFact(rooms.guest_invitations, rooms.restore_guest_invitations),
+            "waiting": MemoryFact(mailboxes.waiting, mailboxes.restore_waiting),
+            "purges": MemoryFact(behind.waiting, behind.restore),
+        }
+        self.service.about_node = self._about_node
+        cluster.connect(self.service, self.operations, history, self._adapt, memory)
+        cluster.links.use(self.spool, self.files)
+        cluster.writer.flushes = (
+            mailboxes.marks.write,
+            self.rooms.store.write_waiting,
+            self.devices.write,
         )
 
     def _make_commands(self) -> Commands:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,6 +20,7 @@ from chat.client.conversation.ui_events import UiEvent
 from chat.client.errors import ConnectionLost, TransferFailed
 from chat.client.runtime.cancellation import Cancellation
 from chat.client.runtime.gevent_runtime import GEVENT
+from chat.net.address import Address
 from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
 
@@ -41,7 +43,11 @@ class FakeConnection:
         self.has_ended = False
         self.has_device = True
         self.encrypted = False
-        self.lag = 0.0
+        self.lag = self.silence = 0.0
+        self.address: Address | None = Address("a.example", 8080)
+        self.node: str | None = None
+        self.server: str | None = "chat/1"
+        self.servers: tuple[Address, ...] = ()
         self.session: str | None = "token"
         self.limits = Limits(max_text=100, max_file=1000, inline=inline)
         self.most_inline = inline
@@ -70,6 +76,7 @@ class FakeConnection:
 
     def lose(self, reason: str | ConnectionLost = "The line broke.") -> None:
         self.in_flight.lose()
+        self.has_ended = True
         self._incoming.put(ConnectionLost(reason) if isinstance(reason, str) else reason)
 
     def answer(self, status: Status = Status.ACCEPTED, code: str = "", sentence: str = "") -> None:
@@ -89,6 +96,16 @@ class FakeConnection:
         if not self.closed:
             self.closed = True
             self._incoming.put(None)
+
+    def drop(self) -> None:
+        self.has_ended = True
+        self.lose("The session goes on at another server.")
+
+    def wait_ended(self, timeout: float) -> bool:
+        end = time.monotonic() + timeout
+        while not self.has_ended and time.monotonic() < end:
+            gevent.sleep(0.001)
+        return self.has_ended
 
     def known_room(self, name: str | None) -> KnownRoom | None:
         room = KnownRoom(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import gevent
@@ -20,8 +21,10 @@ from chat.client.errors import (
 )
 from chat.client.program.catching_up import CatchingUp
 from chat.client.program.reconnect import Reconnector, Recover
-from chat.client.resuming.retrying import RetryPolicy
 from chat.client.resuming.wishes import CatchUpWishes
+from chat.client.servers.retrying import RetryPolicy
+from chat.client.servers.server_choice import ServerChoice
+from chat.net.address import Address
 from tests.client.fake_connection import NINE, Audience, FakeConnection, run_until_idle, spawn
 
 QUICK = RetryPolicy(first=0.001, longest=0.004, after_input=10.0)
@@ -61,6 +64,7 @@ class World:
         self.audience = Audience()
         self.outcomes: list[FakeConnection | ChatError | Silence] = []
         self.names: list[str] = []
+        self.among: list[Sequence[Address]] = []
         self.conversation = Conversation(
             self.audience,
             inbox=Inbox(Path("in"), 0),
@@ -83,6 +87,7 @@ class World:
         recover: Recover | None = None,
         catching_up: CatchingUp | None = None,
         marks: UserMarks | None = None,
+        servers: ServerChoice | None = None,
     ) -> None:
         self.outcomes = list(outcomes)
         self.reconnector = Reconnector(
@@ -95,12 +100,14 @@ class World:
             recover=recover,
             catching_up=catching_up,
             marks=marks,
+            servers=servers,
         )
         self.task = spawn(self.reconnector.run, self.first.as_connection)
         run_until_idle()
 
-    def _connect(self, username: str) -> Connection:
+    def _connect(self, username: str, among: Sequence[Address] = ()) -> Connection:
         self.names.append(username)
+        self.among.append(among)
         outcome = self.outcomes.pop(0)
         if isinstance(outcome, ChatError):
             raise outcome

@@ -13,10 +13,11 @@ import gevent
 
 from chat.net.engine_url import parse_engine_url
 from chat.server.cluster.log_entry import LogEntry, parse_entry
-from chat.server.replication.founding import found_cluster
+from chat.server.replication.stored.founding import found_cluster
 from tests.cluster.engines import Engines, EngineView
 from tests.cluster.people import MODERATOR, OPEN_ROOMS, PASSWORD
 from tests.cluster.recording import EngineEntry
+from tests.cluster.server_program import HASTY
 from tests.cluster.stage import Stage
 from tests.cluster.tested_server import TestedServer
 from tests.cluster.trouble import CLUSTER, Kind
@@ -32,7 +33,10 @@ _WAYS = ((True, True), (True, False), (False, True))
 
 
 class ClusterStage(Stage):
-    """``count`` servers. With ``has_replica`` the engine has a replica and Sentinel."""
+    """``servers`` servers. With ``has_replica`` the engine has a replica and Sentinel.
+
+    ``is_hasty``: others take a silent server for dead soon.
+    """
 
     weights: Mapping[Kind, int] = CLUSTER
     sets_clock_back = True  # the time of messages is that of the engine
@@ -46,9 +50,11 @@ class ClusterStage(Stage):
         pause: float,
         servers: int,
         has_replica: bool = True,
+        is_hasty: bool = False,
         engine_options: tuple[str, ...] = (),
     ) -> None:
         self._names = _NAMES[:servers]
+        self._options = [HASTY] if is_hasty else []
         self.engines = Engines(directory, *engine_options, has_replica=has_replica)
         self.views: dict[str, EngineView] = {}
         self._peer_proxies: dict[str, Proxy] = {}
@@ -64,7 +70,7 @@ class ClusterStage(Stage):
         }
 
     def make_servers(self, directory: Path) -> list[TestedServer]:
-        return [TestedServer(name, directory / name) for name in self._names]
+        return [TestedServer(name, directory / name, self._options) for name in self._names]
 
     def start_servers(self) -> None:
         self.engines.start()

@@ -22,9 +22,20 @@ _REMOVAL = 15.0  # seconds between two removals of a room by the operator, on av
 
 
 class ClusterRun:
-    """``seconds`` is how long there is trouble; ``longest`` is the longest time that something is broken."""
+    """``seconds`` is how long there is trouble; ``longest`` is the longest time that something is broken.
 
-    def __init__(self, stage: Stage, *, seconds: float, rng: Random, longest: float) -> None:
+    With a ``script``, that causes the trouble, and nothing happens at random.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        *,
+        rng: Random,
+        seconds: float = 0.0,
+        longest: float = 0.0,
+        script: Callable[[], object] | None = None,
+    ) -> None:
         self.recording: Recording = stage.recording
         self.counts: Counter[str] = Counter()
         self.troubles: list[str] = []
@@ -32,6 +43,7 @@ class ClusterRun:
         self._seconds = seconds
         self._rng = rng
         self._longest = longest
+        self._script = script
 
     def run(self, told: Callable[[str], object]) -> list[str]:
         """Run, and return what is wrong; ``told`` is called with lines on the progress."""
@@ -77,6 +89,9 @@ class ClusterRun:
         )
 
     def _cause(self, trouble: Trouble) -> None:
+        if self._script is not None:
+            self._script()
+            return
         removing = gevent.spawn(self._remove_rooms)
         trouble.run(self._seconds)
         removing.kill()

@@ -3,7 +3,7 @@
 Takes the options of ``chat-server``. The file ``clock`` in the data directory has two numbers (doubles, in the order
 of the machine): how many seconds the clock of the day is ahead, and how long the machine has slept. Passwords are
 hashed cheaply: clients come back a thousand times. With ``--late-log`` among the options, the log commits late, in
-random batches.
+random batches; with ``--hasty``, others take a silent server for dead after 4 seconds.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 CLOCK = "clock"
-LATE_LOG = "--late-log"
+LATE_LOG, HASTY = "--late-log", "--hasty"
 _NUMBERS = struct.Struct("=dd")
 
 
@@ -50,11 +50,23 @@ class InjectedClock:
         setattr(time, "clock_gettime", get)  # noqa: B010
 
 
+def be_hasty() -> None:
+    """Give leases and waits that a test need not wait for."""
+    from chat.server.cluster import replication_limits
+
+    limits = replication_limits.ReplicationLimits(lease=4.0, renewal=1.0, answer=2.0, look=0.3)
+    # Before other modules take it.
+    setattr(replication_limits, "DEFAULT_LIMITS", limits)  # noqa: B010
+
+
 def main() -> int:
     option = "--data-directory="
     [directory] = [word.removeprefix(option) for word in sys.argv if word.startswith(option)]
     InjectedClock(Path(directory)).inject()
 
+    if HASTY in sys.argv:
+        sys.argv.remove(HASTY)
+        be_hasty()
     from chat.server.accounts import passwords
     from chat.start import server
     from tests import late_log_server

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import gevent
+
 from tests import homes
 from tests.cluster.server_program import InjectedClock
 from tests.cutting.proxy import Proxy
@@ -18,12 +20,16 @@ from tests.end_to_end.server_process import CHECKOUT, ServerProcess
 from tests.peers.wire import Address
 from tests.server.cluster.engine_process import free_port
 
+# A supervisor starts a server again that cannot begin, for example because the engine is away.
+_TRIES, _AGAIN = 20, 1.0
 _PROGRAM = 60.0  # seconds that a program of the operator may take
 _FAULT = re.compile(r"Traceback|cannot write history")
 
 
 class _InjectedServer(ServerProcess):
     module = "tests.cluster.server_program"
+    # A server that was killed begins when its former lease is over. Without an engine it gives up after a minute.
+    start_patience = 75.0
 
 
 class TestedServer:
@@ -39,6 +45,7 @@ class TestedServer:
         self.directory = directory
         self.complaints: list[str] = []
         self.runs = 0
+        self.failed_starts: list[str] = []
         self.cluster_options: tuple[str, ...] = ()
         directory.mkdir(parents=True, exist_ok=True)
         self._options = ["--history=on", f"--data-directory={directory}", "--rate=0", *options]
@@ -106,8 +113,15 @@ class TestedServer:
     def _start(self) -> None:
         host, port = self.address
         options = (*self._options, *self.cluster_options)
-        self._process = _InjectedServer(*options, address=f"{host}:{port}")
         self.runs += 1
+        for _ in range(_TRIES):
+            try:
+                self._process = _InjectedServer(*options, address=f"{host}:{port}")
+                break
+            except AssertionError as problem:
+                self.failed_starts.append(str(problem))
+                gevent.sleep(_AGAIN)
+        assert self._process is not None, f"{self.name} does not start: {self.failed_starts[-1]}"
         self._is_paused = False
 
     def kill(self) -> None:

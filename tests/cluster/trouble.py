@@ -143,7 +143,9 @@ class Trouble:
             server.jump(jump)
             return True
         # One server at least is left alone.
-        if server.name in self._broken or len(self._broken) >= max(1, len(self._servers) - 1):
+        if not server.is_running or server.name in self._broken:
+            return False
+        if len(self._broken) >= max(1, len(self._servers) - 1):
             return False
         self._broken.add(server.name)
         try:

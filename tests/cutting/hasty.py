@@ -10,7 +10,7 @@ from functools import partial
 
 from chat.client.program import reconnect
 from chat.client.resuming import room
-from chat.client.resuming.retrying import RetryPolicy
+from chat.client.servers.retrying import RetryPolicy
 
 _POLICY = partial(RetryPolicy, first=0.05, longest=0.2)
 

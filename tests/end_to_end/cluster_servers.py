@@ -9,15 +9,15 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from chat.net.engine_url import parse_engine_url
-from chat.server.replication.founding import found_cluster
+from chat.server.replication.stored.founding import found_cluster
 from tests.end_to_end.server_process import ServerProcess
 from tests.server.cluster.engine_process import EngineProcess, free_port
 
 
 class ClusterServers:
-    """The servers ``a`` and ``b``, and the ``engine``."""
+    """Servers named by letters, and the ``engine``. ``a`` and ``b`` are the first two."""
 
-    def __init__(self, directory: Path, ending: ExitStack) -> None:
+    def __init__(self, directory: Path, ending: ExitStack, names: str) -> None:
         self._ending = ending
         self._secret = directory / "secret"
         self._secret.write_text(secrets.token_urlsafe(32))
@@ -26,15 +26,18 @@ class ClusterServers:
         ending.callback(self.engine.kill)
         self.engine.start()
         self.url = f"redis://127.0.0.1:{self.engine.port}"
-        self.directories = {name: directory / name for name in "ab"}
+        self.directories = {name: directory / name for name in names}
         self.directories["a"].mkdir(mode=0o700)
         found_cluster(self.directories["a"], parse_engine_url(self.url))
         # Before anything was said, all servers have the same data.
-        shutil.copytree(self.directories["a"], self.directories["b"])
-        self._ports = {name: free_port() for name in "ab"}
-        self.metrics = {name: free_port() for name in "ab"}
-        self.a = self.start("a")
-        self.b = self.start("b")
+        for name in names[1:]:
+            shutil.copytree(self.directories["a"], self.directories[name])
+        self._ports = {name: free_port() for name in names}
+        self.metrics = {name: free_port() for name in names}
+        self.processes: dict[str, ServerProcess] = {}
+        for name in names:
+            self.start(name)
+        self.a, self.b = self.processes["a"], self.processes["b"]
 
     def start(self, name: str, *options: str) -> ServerProcess:
         """Start the server ``name``, and wait until it listens."""
@@ -52,7 +55,9 @@ class ClusterServers:
             *options,
             address=address,
         )
+        # Its data stay when it has ended.
         self._ending.callback(server.end)
+        self.processes[name] = server
         return server
 
     def address(self, name: str) -> str:
@@ -60,7 +65,7 @@ class ClusterServers:
 
 
 @contextmanager
-def cluster_servers(directory: Path) -> Iterator[ClusterServers]:
+def cluster_servers(directory: Path, names: str = "ab") -> Iterator[ClusterServers]:
     """Run a cluster while the block runs."""
     with ExitStack() as ending:
-        yield ClusterServers(directory, ending)
+        yield ClusterServers(directory, ending, names)

@@ -29,6 +29,7 @@ class ServerProcess:
 
     # What is run: also another server with the same options.
     module = os.environ.get("CHAT_TEST_SERVER", "chat.server.cli")
+    start_patience = PATIENCE  # seconds that it may take to listen
 
     def __init__(
         self, *options: str, address: str = "127.0.0.1:0", descriptors: int | None = None
@@ -57,7 +58,9 @@ class ServerProcess:
         self._collector = threading.Thread(target=self._collect, daemon=True)
         self._collector.start()
         try:
-            host, port = self.wait_for_line(r"listening on (\S+):(\d+)$").groups()
+            host, port = self.wait_for_line(
+                r"listening on (\S+):(\d+)$", self.start_patience
+            ).groups()
         except BaseException:
             self.end()
             raise

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from chat.client.connection.session_state import read_timestamp
+from chat.client.connection.session.timestamps import read_timestamp
 from chat.protocol.errors import HeaderError
 from chat.protocol.json_fields import is_number
 from chat.protocol.strict_json import decode_whole_json

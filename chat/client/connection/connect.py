@@ -30,6 +30,7 @@ def connect_through(
     ping: bool = True,
     silence: Silence = SILENCE,
     timeout: float = 30.0,
+    reach: float | None = None,
     in_flight: InFlight | None = None,
     device: str | None = None,
     rooms: Sequence[str] | None = None,
@@ -38,6 +39,7 @@ def connect_through(
 
     ``saver`` saves attachments that come with their messages; several sessions may share it. ``save_directory`` is the
     default directory of ``fetch``. ``in_flight`` is the table of messages of a queue that outlives the connection.
+    ``reach``: the server must accept the connection within so many seconds; None: within ``timeout``.
     ``device`` is the secret of this device, sent only where nobody on the way can read it.
     ``rooms`` are to be joined with the login; None: the program does not know rooms.
     """
@@ -47,6 +49,7 @@ def connect_through(
         byte_order=byte_order,
         inline=inline,
         timeout=timeout,
+        reach=reach,
         password=password,
         session=session,
         replay=replay,
@@ -62,6 +65,7 @@ def connect_through(
         connector.runtime,
         original=original,
         has_device=has_device,
+        address=connector.address,
         saver=saver,
         save_directory=save_directory,
     )

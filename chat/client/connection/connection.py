@@ -32,6 +32,7 @@ from chat.client.connection.transfers import Progress, Transfers
 from chat.client.errors import ConnectionLost, Dismissed, explain
 from chat.client.runtime.cancellation import Cancellation
 from chat.client.runtime.runtime import Runtime
+from chat.net.address import Address
 from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import ATTACHMENTS, MessageType
 from chat.protocol.errors import RemoteProtocolError
@@ -56,6 +57,7 @@ class Connection(SessionFacts, RoomHost):
         *,
         original: bool,
         has_device: bool = False,
+        address: Address | None = None,
         saver: Saver | None,
         save_directory: Path | None,
     ) -> None:
@@ -64,6 +66,7 @@ class Connection(SessionFacts, RoomHost):
         self._link = link
         self._in_flight = in_flight
         self._transfers, self._runtime = transfers, runtime
+        self.address = address  # of the server
         self.has_device = has_device  # whether the login had the device of the client
         self._saver, self._save_directory = saver, save_directory
         self._incoming = Incoming(link, room, saver)
@@ -98,6 +101,19 @@ class Connection(SessionFacts, RoomHost):
     def lag(self) -> float:
         """Seconds for which the server has owed an answer and sent no byte. 0.0 if fewer than 5."""
         return self._liveness.lag if self._liveness is not None else 0.0
+
+    @property
+    def silence(self) -> float:
+        """Seconds for which the server has sent no byte, as the last check found; 0.0 before the first."""
+        return self._liveness.silence if self._liveness is not None else 0.0
+
+    def wait_ended(self, timeout: float) -> bool:
+        """Wait until nothing more can come; return False if that takes longer than ``timeout`` seconds."""
+        return bool(self._ended.wait(timeout))
+
+    def drop(self) -> None:
+        """End the connection without leaving the room: the session goes on elsewhere. Any task may call this."""
+        self._link.give_up("The session goes on at another server.")
 
     # Reading
 
@@ -348,8 +364,8 @@ class Connection(SessionFacts, RoomHost):
             return
         # Read on until the server closes: by then every message is answered. If a socket is closed with unread data,
         # the kernel resets the connection, and the server loses what it has not read yet.
-        if not self._readers.acquire():
-            self._ended.wait(timeout)
+        # Another task that reads may read to the end, or only its next event.
+        if not self._readers.acquire(timeout=timeout):
             return
         try:
             self._incoming.saves = False

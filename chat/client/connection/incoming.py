@@ -5,7 +5,8 @@ from __future__ import annotations
 from chat.client.connection.events import Attachment, BadFrame, Event, Notice
 from chat.client.connection.link import Link
 from chat.client.connection.saver import Saver, Saving
-from chat.client.connection.session_state import SessionState, attachment_name, read_timestamp
+from chat.client.connection.session.timestamps import read_timestamp
+from chat.client.connection.session_state import SessionState, attachment_name
 from chat.protocol.descriptor import ATTACHMENTS, Descriptor, MessageType
 from chat.protocol.errors import HeaderError
 from chat.protocol.headers import ServerHeader, parse_server_header

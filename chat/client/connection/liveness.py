@@ -74,6 +74,11 @@ class Liveness:
         lag = 0.0 if since is None else self._clock() - since
         return lag if lag >= self._silence.lag_from else 0.0
 
+    @property
+    def silence(self) -> float:
+        """Seconds without a byte from the server, until the last check."""
+        return max(0.0, self._looked_at - self._heard_at)
+
     def run(self, ended: Event) -> None:
         """Check until the connection has ``ended`` or is given up."""
         while not ended.wait(self._silence.look_every):

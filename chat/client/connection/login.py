@@ -78,13 +78,14 @@ def log_in(
     byte_order: ByteOrderChoice,
     inline: int,
     timeout: float,
+    reach: float | None = None,
     password: str | None = None,
     session: str | None = None,
     replay: int = 0,
     device: str | None = None,
     rooms: Sequence[str] | None = None,
 ) -> LoggedIn:
-    """Connect and log in within ``timeout`` seconds. The link's reader keeps this deadline.
+    """Connect within ``reach`` seconds, and log in within ``timeout`` seconds. The link's reader keeps this deadline.
 
     The time does not include the question whether to trust the server, nor the probe before it. ``session`` replaces
     an older session of the same user. ``replay`` asks for so many of the last messages; an original server has none.
@@ -110,13 +111,14 @@ def log_in(
     private = None if device is None else _encode(login._replace(device=device))
     if byte_order == "little":
         _raw_header(username)  # a bad name fails before anything is sent
-    connector.probe(timeout)
+    reach = timeout if reach is None else reach
+    connector.probe(reach)
     # Only now: the probe may have asked the user a question.
     deadline = time.monotonic() + timeout
     if byte_order != "little":
         try:
             secret = _Secret(password is not None, private)
-            link = _ask(connector, ByteOrder.BIG, header, deadline, secret)
+            link = _ask(connector, ByteOrder.BIG, header, deadline, secret, reach=reach)
         except _Original:
             if byte_order == "big":
                 raise
@@ -175,9 +177,11 @@ def _ask(
     deadline: float,
     secret: _Secret = _NO_SECRET,
     cancel: Cancellation | None = None,
+    reach: float | None = None,
 ) -> Link:
     """Connect, send a login and read the reply."""
-    link = open_link(connector, order, max(deadline - time.monotonic(), 0.001), cancel)
+    left = max(deadline - time.monotonic(), 0.001)
+    link = open_link(connector, order, left if reach is None else min(left, reach), cancel)
     if cancel is None:
         return _log_in_on(link, connector, header, deadline, secret)
     with cancel.calls(link.stream.shut):

@@ -6,6 +6,7 @@ from chat.client.connection.events import Limits
 from chat.client.connection.incoming import MAX_IN_MEMORY
 from chat.client.connection.session.known_rooms import KnownRoom
 from chat.client.connection.session_state import SessionState
+from chat.net.address import Address
 
 
 class SessionFacts:
@@ -64,6 +65,16 @@ class SessionFacts:
     def server(self) -> str | None:
         """Name and version of the server; None if unknown."""
         return self._room.server
+
+    @property
+    def node(self) -> str | None:
+        """The name of the server in its cluster; None if it is in none."""
+        return self._room.node
+
+    @property
+    def servers(self) -> tuple[Address, ...]:
+        """The addresses of other servers of the cluster, as this server has told them."""
+        return self._room.servers
 
     @property
     def limits(self) -> Limits:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import datetime
 
 from chat.client.connection.events import (
     Attachment,
@@ -23,8 +23,10 @@ from chat.client.connection.in_flight import InFlight
 from chat.client.connection.receipts import Receipt, Status
 from chat.client.connection.session.known_rooms import KnownRooms
 from chat.client.connection.session.room_frames import ROOM_NOTICES, RoomFrames
+from chat.client.connection.session.timestamps import read_timestamp
 from chat.client.connection.session.told_servers import read_servers
 from chat.client.connection.session.welcome import read_welcome
+from chat.net.address import Address
 from chat.protocol.descriptor import ATTACHMENTS, MessageType
 from chat.protocol.errors import HeaderError
 from chat.protocol.filenames import clean_filename
@@ -49,7 +51,7 @@ _UNSOLICITED = frozenset(
         NoticeCode.MOVE,
     )
 )
-_OUR_LENGTH = len("2026-01-01T00:00:00.000000Z")  # of the timestamps that our server writes
+_NAMES_SERVERS = (NoticeCode.MOVE.value, NoticeCode.SHUTTING_DOWN.value)
 ORIGINAL_LIMITS = Limits(ORIGINAL_MAX_CONTENT, ORIGINAL_MAX_CONTENT, ORIGINAL_MAX_CONTENT)
 
 
@@ -70,6 +72,8 @@ class SessionState:
         self.username = username
         self.server: str | None = None
         self.session: str | None = None
+        self.node: str | None = None
+        self.servers: tuple[Address, ...] = ()
         self.limits = ORIGINAL_LIMITS if original else Limits()
         self.motd: str | None = None
         self.can_search = False
@@ -183,6 +187,7 @@ class SessionState:
         self.registered = self.users.keys() & welcome.registered
         self.moderators = self.users.keys() & welcome.moderators
         self.server, self.session = welcome.server, welcome.session
+        self.node, self.servers = welcome.node, welcome.servers
         self.limits, self.motd = welcome.limits, welcome.motd
         self.can_search = welcome.search
         return welcome
@@ -270,9 +275,7 @@ class SessionState:
             header.lost or (),
             header.seq if code == NoticeCode.DONE.value and header.more else None,
             header.room if header.room is not None else self._room_of(receipt),
-            read_servers(header.servers)
-            if header.servers and code == NoticeCode.MOVE.value
-            else (),
+            read_servers(header.servers or ()) if code in _NAMES_SERVERS else (),
         )
 
     def _room_of(self, receipt: Receipt | None) -> str | None:
@@ -358,33 +361,6 @@ class SessionState:
 def attachment_name(kind: MessageType, header: ServerHeader) -> str:
     """Return the cleaned file name of an attachment: a server may not have cleaned the name."""
     return clean_filename(header.filename or "", default=kind.name.lower())
-
-
-def read_timestamp(text: str) -> datetime:
-    """Parse a time of RFC 3339 with any number of digits after the point; return it in UTC. Raises HeaderError."""
-    try:
-        if len(text) == _OUR_LENGTH and text[-1] == "Z" and text[17:19] != "60":
-            return datetime.fromisoformat(f"{text[:-1]}+00:00")
-        return _read_foreign_timestamp(text)
-    except (ValueError, OverflowError):
-        raise HeaderError("The server sent an invalid time.") from None
-
-
-def _read_foreign_timestamp(text: str) -> datetime:
-    """Parse a time that not every version of Python reads by itself. Raises ValueError, OverflowError."""
-    day, _, rest = text.partition("T")
-    clock, fraction = rest[:8], ""
-    zone = rest[8:]
-    if zone.startswith("."):
-        digits = len(zone[1:]) - len(zone[1:].lstrip("0123456789"))
-        fraction, zone = zone[1 : digits + 1], zone[digits + 1 :]
-    if clock.endswith(":60"):  # a leap second, which datetime does not know
-        clock = f"{clock[:-2]}59"
-    microseconds = fraction[:6].ljust(6, "0")
-    moment = datetime.fromisoformat(
-        f"{day}T{clock}.{microseconds}{'+00:00' if zone == 'Z' else zone}"
-    )
-    return moment.astimezone(timezone.utc)
 
 
 def _may_be_same(name: str, asked: str) -> bool:

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from chat.client.conversation.requests import (
+    AboutServer,
     AskServer,
     Cancel,
     ChangePassword,
@@ -309,6 +310,7 @@ COMMANDS: tuple[SlashCommand, ...] = (
     ),
     SlashCommand("who", "[PREFIX]", "list the users in the room", parse_who),
     _name_command("whois", WhoIs, "say if a user is here, registered"),
+    _bare_command("where", AboutServer, "tell which server you are at"),
     SlashCommand("presence", "[all|smart|none]", "joins and leaves to show", parse_presence),
     _bare_command("names", ToggleNames, "show or hide the column of names", Availability.SCREEN),
     _bare_command("sidebar", ToggleSidebar, "show or hide the list of views", Availability.SCREEN),

@@ -24,6 +24,7 @@ from chat.client.conversation.passwords import NO_TERMINAL, chosen_password
 from chat.client.conversation.preferences import Preferences
 from chat.client.conversation.recall.recalls import Recalls
 from chat.client.conversation.requests import (
+    AboutServer,
     AskServer,
     ChangePassword,
     DropLine,
@@ -54,6 +55,7 @@ from chat.client.conversation.ui_events import (
     Tag,
     Told,
     find_user,
+    info_of,
     listing_of,
 )
 from chat.client.conversation.unacknowledged import DoubtfulLines, Outgoing, restored
@@ -135,6 +137,7 @@ class Conversation:
             SayAgain: self.doubtful.say_again,
             DropLine: self.doubtful.drop,
             WhoIs: self._whois,
+            AboutServer: self._about_server,
             AskServer: self._ask_server,
             Register: self._refuse_password,
             ChangePassword: self._refuse_password,
@@ -285,6 +288,10 @@ class Conversation:
 
     def _whois(self, request: WhoIs, tag: Tag) -> None:
         self._frontend.show(find_user(self._connected(), request.name))
+        self._tell_done(tag)
+
+    def _about_server(self, request: AboutServer, tag: Tag) -> None:
+        self._frontend.show(info_of(self._connected()))
         self._tell_done(tag)
 
     def _ask_server(self, request: AskServer, tag: Tag) -> None:

@@ -124,6 +124,10 @@ class Who(Struct):
     limit: int | None = None
 
 
+class AboutServer(Struct):
+    """Tell which server the user is at."""
+
+
 class WhoIs(_Named):
     """Tell what is known of the user ``name``: whether they are here, registered, a moderator."""
 
@@ -275,6 +279,7 @@ CommonRequest = (
     | ListTransfers
     | Who
     | WhoIs
+    | AboutServer
     | RoomRequest
     | AskServer
     | NeedsPassword

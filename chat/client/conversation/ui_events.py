@@ -5,6 +5,7 @@ A frontend tells them apart by their class.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import BinaryIO, Protocol, TypeAlias
 
 from chat.client.answers.listings import KnownDevice, ListedRoom, read_devices, read_names
@@ -25,6 +26,7 @@ from chat.client.resuming.events import (
 )
 from chat.client.state.places import MAILBOX, room_log
 from chat.client.state.unanswered_line import UnansweredLine
+from chat.net.address import Address
 from chat.protocol.commands import Verb
 from chat.structs import Struct
 
@@ -106,6 +108,12 @@ class OtherAccount(Struct):
     username: str
 
 
+class Unconfirmed(Struct):
+    """The server cannot confirm messages now; the oldest one waits ``since`` then. None: it confirms them again."""
+
+    since: datetime | None
+
+
 class Lag(Struct):
     """The server has owed an answer for ``seconds`` without sending a byte. 0.0: the server is heard again."""
 
@@ -161,6 +169,16 @@ class UserFound(Struct):
     is_here: bool
     registered: bool = False
     moderator: bool = False
+
+
+class ServerInfo(Struct):
+    """The facts about the present server. ``others`` are the addresses of other servers of the same chat."""
+
+    node: str | None
+    address: Address | None
+    version: str | None
+    encrypted: bool
+    others: tuple[Address, ...] = ()
 
 
 class TransferListing(Struct):
@@ -252,11 +270,13 @@ UiEvent: TypeAlias = (
     | DoubtSettled
     | OtherAccount
     | Lag
+    | Unconfirmed
     | UserList
     | RoomListing
     | DeviceListing
     | BlockListing
     | UserFound
+    | ServerInfo
     | TransferListing
     | Explanation
     | MentionList
@@ -286,6 +306,17 @@ def find_user(connection: Connection, name: str) -> UserFound:
         found is not None,
         found in connection.registered,
         found in connection.moderators,
+    )
+
+
+def info_of(connection: Connection) -> ServerInfo:
+    """Return what is known of the server of ``connection``."""
+    return ServerInfo(
+        connection.node,
+        connection.address,
+        connection.server,
+        connection.encrypted,
+        connection.servers,
     )
 
 

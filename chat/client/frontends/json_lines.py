@@ -36,6 +36,7 @@ from chat.client.conversation.ui_events import (
     TransferChanged,
     TransferListing,
     UiEvent,
+    Unconfirmed,
     UserList,
 )
 from chat.client.frontends.json_rooms import ROOM_WRITERS, json_timestamp, room_facts
@@ -139,6 +140,10 @@ class JsonFrontend:
             Failed: _failed,
             Problem: lambda event: {"type": "trouble", "message": event.sentence},
             Disconnected: _disconnected,
+            Unconfirmed: lambda event: {
+                "type": "unconfirmed",
+                "since": None if event.since is None else json_timestamp(event.since),
+            },
             Lag: lambda event: {"type": "lag", "seconds": round(event.seconds, 3)},
             UserList: _people,
             DeviceListing: _devices,
@@ -236,6 +241,7 @@ def _welcome(event: Welcome) -> dict[str, Any]:
         "registered": list(event.registered),
         "moderators": list(event.moderators),
         "server": event.server,
+        "node": event.node,
         "motd": event.motd,
         "search": event.search or None,
         "limits": {"max_text": limits.max_text, "max_file": limits.max_file},
@@ -349,6 +355,7 @@ def _disconnected(event: Disconnected) -> dict[str, Any]:
         "type": "disconnected",
         "message": event.reason,
         "retry_in": None if event.retry_in is None else round(event.retry_in, 3),
+        "elsewhere": event.elsewhere or None,
     }
 
 

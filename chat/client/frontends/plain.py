@@ -42,10 +42,12 @@ from chat.client.conversation.ui_events import (
     MentionList,
     OtherAccount,
     Problem,
+    ServerInfo,
     Told,
     TransferChanged,
     TransferListing,
     UiEvent,
+    Unconfirmed,
     UserFound,
     holes_of,
 )
@@ -73,6 +75,7 @@ from chat.client.frontends.wording import (
     RENUMBERED,
     UNCONFIRMED,
     block_line,
+    changed_server_line,
     device_lines,
     doubt_line,
     earlier_words,
@@ -83,6 +86,7 @@ from chat.client.frontends.wording import (
     mention_lines,
     missing_line,
     other_account_line,
+    server_lines,
     settled_line,
     status_line,
     user_found,
@@ -102,7 +106,9 @@ from chat.protocol.notices import NoticeCode
 from chat.sanitize import lines_of, sanitize
 from chat.sizes import counted
 
-# Two notices that messages wait on the server are about the same wait if no more time lies between them.
+# The line about the lost connection, and that about the wait, say the same.
+_TOLD_OTHERWISE = (NoticeCode.SHUTTING_DOWN.value, NoticeCode.WAITING.value)
+# Messages that wait on the server wait for the same reason if no more time lies between two of them.
 _STILL_WAITING = timedelta(seconds=60)
 # Messages that /copy can reach.
 MAX_MESSAGES = 50
@@ -140,9 +146,9 @@ class PlainFrontend:
         self._since: dict[LogKey, datetime | None] = {}
         self._trouble = ""  # the last reason shown for a lost connection
         self._has_told_keeping = False  # that the server keeps messages
-        self._unconfirmed_at: datetime | None = (
-            None  # the last time the server said that it has not
-        )
+        self._unconfirmed_at: datetime | None = None  # when messages waited at the server last
+        self._is_inside = False
+        self._changed = ""  # why the client has gone to another server, a moment ago
         self._told = ""  # the reason that the server gave for the end of the connection
         self.formats: dict[type, Callable[[Any], list[str]]] = {
             Welcome: self._welcome,
@@ -169,6 +175,8 @@ class PlainFrontend:
             DeviceListing: lambda event: told_lines(Told(tuple(device_lines(event)))),
             BlockListing: lambda event: [line_at(now(), block_line(event))],
             UserFound: lambda event: [line_at(now(), user_found(event))],
+            ServerInfo: lambda event: told_lines(Told(tuple(server_lines(event)))),
+            Unconfirmed: self._unconfirmed,
             TransferListing: transfer_lines,
             FileListing: lambda event: told_lines(Told(tuple(file_lines(event)))),
             Explanation: lambda event: list(event.lines),
@@ -197,7 +205,9 @@ class PlainFrontend:
             if lines:
                 self._tell(lines)
         elif kind in self.warnings:
-            self._warn([sanitize(local_times(line)) for line in self.warnings[kind](event)])
+            lines = [sanitize(local_times(line)) for line in self.warnings[kind](event)]
+            if lines:
+                self._warn(lines)
 
     def _is_ignored(self, event: UiEvent) -> bool:
         """Return whether ``event`` is about another user whom this user ignores."""
@@ -227,6 +237,9 @@ class PlainFrontend:
         self._attention.rename(event.username)
         self._username = event.username
         self._trouble = ""
+        was_inside, self._is_inside = self._is_inside, True
+        if was_inside:
+            return self._welcome_elsewhere(event)
         others = [sanitize(user) for user in event.users if user != event.username]
         company = f", with {', '.join(others)}" if others else crowd_words(event.here)
         first = line_at(
@@ -245,6 +258,12 @@ class PlainFrontend:
             *(FURTHER_LINE + line for line in (lines_of(event.motd) if event.motd else [])),
             *([line_at(event.timestamp, sanitize(greeting))] if greeting is not None else []),
         ]
+
+    def _welcome_elsewhere(self, event: Welcome) -> list[str]:
+        """Return one line at most: the user was away for a moment only, if at all."""
+        reason, self._changed = self._changed, ""
+        self._rooms.welcome(event)
+        return [line_at(now(), changed_server_line(reason, event.node))] if reason else []
 
     def _joined(self, event: Joined) -> list[str]:
         if not self._attention.presence.is_shown(event.username, event.timestamp):
@@ -282,10 +301,8 @@ class PlainFrontend:
         return "" if event.log == MAILBOX else self._rooms.sign(event.room)
 
     def _notice(self, event: Notice) -> list[str]:
-        if event.code == NoticeCode.WAITING.value:
-            return self._unconfirmed(event)
-        if event.code == NoticeCode.SHUTTING_DOWN.value:
-            return []  # the line about the lost connection gives the same sentence
+        if event.code in _TOLD_OTHERWISE:
+            return []
         if event.dismisses:
             self._told = event.sentence
         sign = "" if event.room is None else self._rooms.sign(event.room)
@@ -297,12 +314,11 @@ class PlainFrontend:
             partner = None if to is None else to if message.own else message.sender
             self._attention.read_marks.note(ReadUpTo(message.seq, partner, message.room))
 
-    def _unconfirmed(self, event: Notice) -> list[str]:
-        """Return a line only for the first of several notices in a minute: the server repeats them every 5 seconds."""
-        last, self._unconfirmed_at = self._unconfirmed_at, event.timestamp
-        if last is not None and event.timestamp - last < _STILL_WAITING:
-            return []
-        return [line_at(event.timestamp, UNCONFIRMED)]
+    def _unconfirmed(self, event: Unconfirmed) -> list[str]:
+        """Return a line for the first of several waits in a minute: the lines that wait are answered one by one."""
+        last, self._unconfirmed_at = self._unconfirmed_at, now()
+        is_told = last is not None and self._unconfirmed_at - last < _STILL_WAITING
+        return [] if is_told or event.since is None else [line_at(now(), UNCONFIRMED)]
 
     def _announced(self, event: Announced) -> list[str]:
         attachment = event.attachment
@@ -358,6 +374,10 @@ class PlainFrontend:
 
     def _disconnected(self, event: Disconnected) -> list[str]:
         """Return a line only for a new reason: an outage may last hours, with many reconnects."""
+        if event.elsewhere:
+            self._changed = event.reason
+            return []
+        self._is_inside, self._changed = False, ""
         if event.retry_in is None:
             told, self._told = self._told, ""
             why = [] if event.reason == told else lines_of(event.reason)

@@ -18,6 +18,7 @@ from chat.client.conversation.ui_events import (
     DeviceListing,
     Doubted,
     FileListing,
+    ServerInfo,
     UserFound,
     UserList,
 )
@@ -40,7 +41,7 @@ DISCONNECTED = (
 # Beside the own name, at a message that another device of the user sent.
 ELSEWHERE = "elsewhere"
 # While messages wait until the server has stored them.
-UNCONFIRMED = "the server has not confirmed yet"
+UNCONFIRMED = "the server cannot confirm messages now"
 # In place of a content that was removed from the server's history.
 REMOVED = "(removed)"
 RENUMBERED = (
@@ -114,6 +115,21 @@ def file_and_size(attachment: Attachment) -> str:
     if attachment.purged:
         return f"{sanitize(attachment.filename)} {REMOVED}"
     return f"{sanitize(attachment.filename)} ({byte_count(attachment.size)})"
+
+
+def changed_server_line(reason: str, node: str | None) -> str:
+    """Return the line about a server that was lost, for a user who is at another one after a moment."""
+    return f"{' '.join(lines_of(local_times(reason)))} Now at {sanitize(node or 'another server')}."
+
+
+def server_lines(event: ServerInfo) -> list[str]:
+    """Return what is known of the server that the user is at."""
+    at = f" ({event.address})" if event.address is not None else ""
+    parts = [f"{event.node or 'the server'}{at}", event.version or "version unknown"]
+    first = sanitize(", ".join([*parts, "encrypted" if event.encrypted else "not encrypted"]))
+    if not event.others:
+        return [first]
+    return [first, f"other servers: {', '.join(map(sanitize, map(str, event.others)))}"]
 
 
 def kept_line(history: RoomHistory) -> str:

@@ -26,6 +26,7 @@ from chat.client.resuming.events import (
 from chat.client.resuming.wishes import CatchUpWishes
 from chat.client.state.places import LogKey, room_log
 from chat.protocol.notices import NoticeCode
+from chat.structs import replace
 
 _DEFAULT_REPLAY = 50  # messages, at the first login
 # Of the messages that a person missed. Further ones would hide the newest, and nobody reads them.
@@ -45,6 +46,8 @@ _EARLIER = (
     LineFound,
 )
 
+_OF_A_MOMENT = (Text, Attachment, CatchUpBegan, CatchUpEnded)
+
 
 class CatchingUp:
     """Put the earlier messages before the welcome, so that they stand in the order of their times.
@@ -54,21 +57,31 @@ class CatchingUp:
     """
 
     def __init__(self, *, for_people: bool = True, marks: UserMarks | None = None) -> None:
-        self._for_people = for_people
+        self.is_for_people = for_people
         self._marks = marks or UserMarks()
         self._welcome: Welcome | None = None  # of the present connection, while it waits
         self._last: Welcome | None = None
         self._rooms: dict[LogKey, str] = {}  # that the user is in, beside the default one
+        self.is_quiet = False
+
+    def begin(self, *, quietly: bool) -> None:
+        """Begin with a connection. ``quietly``: the user was away for a moment only.
+
+        Then messages of that moment are shown as if they came live, to people: they ring and count as any others.
+        """
+        self.is_quiet = quietly and self.is_for_people
 
     def take(self, event: ResumedEvent) -> list[ResumedEvent]:
         """Return what to show for ``event``."""
+        if self.is_quiet and isinstance(event, _OF_A_MOMENT):
+            return _as_live(event)
         if isinstance(event, Text):  # nearly all are
             return [event]
         if isinstance(event, Welcome):
             self._marks.enter(event.history, event.mailbox, event.rooms)
             self._last = event
             self._rooms = {room_log(facts.name): facts.name or "" for facts in event.rooms}
-            if not self._for_people:
+            if self.is_quiet or not self.is_for_people:
                 return [event]
             self._welcome = event  # one that waits is of a connection that broke
             return []
@@ -98,6 +111,11 @@ class CatchingUp:
         """Return the welcome, if it waits."""
         welcome, self._welcome = self._welcome, None
         return [] if welcome is None else [welcome]
+
+
+def _as_live(event: ResumedEvent) -> list[ResumedEvent]:
+    """Return what was said while the user was away for a moment as if they had been here."""
+    return [replace(event, replay=False)] if isinstance(event, Text | Attachment) else []
 
 
 def wishes_of(settings: Settings, *, is_watched: bool) -> CatchUpWishes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from chat.client.connection.connect import connect_through
@@ -14,8 +14,10 @@ from chat.client.program.credentials import Credentials
 from chat.client.program.settings import Settings
 from chat.client.resuming.resumer import Resumer
 from chat.client.runtime.gevent_runtime import GEVENT
+from chat.client.servers.server_choice import ServerChoice
 from chat.client.trust.connector import Connector, TrustPolicy, TrustPrompt, UnknownServer
 from chat.client.trust.known_hosts import KnownHosts
+from chat.net.address import Address
 from chat.protocol.notices import Refusal
 from chat.sanitize import sanitize
 
@@ -75,7 +77,7 @@ class LoginFlow:
         self._asks = asks
         self._state = state or ClientState(settings, asker.tell, is_person=False)
         self._credentials = credentials_of(settings)
-        self._connector = make_connector(settings, asker.judge if judges else None, asker.tell)
+        self.servers = make_servers(settings, asker.judge if judges else None, asker.tell)
         self._room_refused = room_refused
 
     def log_in(self, suggested_name: Callable[[], str]) -> Connection:
@@ -86,7 +88,7 @@ class LoginFlow:
         given = self._settings.password
         if given is not None and given.warning is not None:
             self._asker.tell(given.warning)
-        for warning in self._connector.warnings():
+        for warning in self.servers.warnings():
             self._asker.tell(warning)
         name = self._settings.username or self._asker.ask_name("your name: ", suggested_name())
         return self._log_in_as(name or "")
@@ -95,21 +97,28 @@ class LoginFlow:
         """Connect after a refusal, with another password or name from the user. Raises ChatError."""
         return self._log_in_as(self._name_after(refused))
 
-    def connect(self, username: str) -> Connection:
-        """Connect without a question, except about trust in the server. Raises ChatError."""
+    def connect(self, username: str, among: Sequence[Address] = ()) -> Connection:
+        """Connect without a question, except about trust in a server that the user has named. Raises ChatError.
+
+        ``among``: only to one of these servers.
+        """
         self.username = username
+        self.servers.recall(self._state.of(username).servers)
         try:
-            connection = self._connect(username)
+            connection = self._connect(username, among)
         except LoginRefused as refused:
             # The given password was not sent if it belongs to another name. It may be the password of the room.
             needed = refused.code == Refusal.PASSWORD_NEEDED.value
             if not needed or not self._credentials.may_try_rooms(username):
                 raise
-            connection = self._connect(username)
+            connection = self._connect(username, among)
         self._credentials.remember(connection)
         # The server may spell the name in another way, and its spelling counts.
         self.username = connection.username
-        self._resumer.use(self._state.has_entered())
+        memory = self._state.has_entered()
+        self._resumer.use(memory)
+        self.servers.tell(connection.servers)
+        memory.keep_servers(map(str, self.servers.told))
         try:
             self._join_rooms(connection)
         except BaseException:  # also if this attempt is killed
@@ -165,30 +174,35 @@ class LoginFlow:
             raise refused
         return another
 
-    def _connect(self, username: str) -> Connection:
+    def _connect(self, username: str, among: Sequence[Address]) -> Connection:
         password = self._credentials.password_of(username)
-        return connect_through(
-            self._connector,
-            username,
-            password=password,
-            session=self._credentials.session_of(username),
-            byte_order=self._settings.byte_order,
-            inline=self._inbox.inline,
-            saver=self._inbox.saver,
-            in_flight=self._resumer.queue.in_flight,
-            replay=self._resumer.replay,
-            device=self._state.device(username, has_password=password is not None),
-            rooms=self._resumer.rooms.to_join(self._state.of(username)),
-        )
+
+        def log_in(connector: Connector, reach: float | None) -> Connection:
+            return connect_through(
+                connector,
+                username,
+                password=password,
+                session=self._credentials.session_of(username),
+                byte_order=self._settings.byte_order,
+                inline=self._inbox.inline,
+                saver=self._inbox.saver,
+                in_flight=self._resumer.queue.in_flight,
+                replay=self._resumer.replay,
+                device=self._state.device(username, has_password=password is not None),
+                rooms=self._resumer.rooms.to_join(self._state.of(username)),
+                reach=reach,
+            )
+
+        return self.servers.connect(log_in, among)
 
 
-def make_connector(
+def make_servers(
     settings: Settings, judge: TrustPrompt | None, warn: Callable[[str], object] | None = None
-) -> Connector:
-    """Return a connector to the server, for greenlets.
+) -> ServerChoice:
+    """Return the servers of the settings, for greenlets.
 
     ``judge`` asks the user whether to trust an unknown server; None: unknown servers are refused. ``warn`` gets a
-    sentence if a key could not be remembered.
+    sentence if a key could not be remembered, or if a server is left out.
     """
     policy = TrustPolicy(
         settings.tls,
@@ -198,7 +212,7 @@ def make_connector(
         judge,
         warn,
     )
-    return Connector(GEVENT, settings.address, policy)
+    return ServerChoice(GEVENT, settings.addresses, policy, warn=warn)
 
 
 def credentials_of(settings: Settings) -> Credentials:

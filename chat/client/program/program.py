@@ -140,6 +140,7 @@ class Program:
             stays=self._is_interactive,
             catching_up=CatchingUp(for_people=is_for_people, marks=marks),
             marks=marks,
+            servers=self._login.servers,
         )
 
     def run(self) -> int:

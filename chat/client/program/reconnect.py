@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, TypeAlias, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol, TypeAlias, cast
 
 import gevent
 from gevent.event import Event
 
 from chat.client.attention.read_marks import UserMarks
 from chat.client.connection.connection import Connection
-from chat.client.connection.events import Text
+from chat.client.connection.events import Notice, Text
 from chat.client.connection.liveness import uptime
+from chat.client.conversation.confirming import Confirming
 from chat.client.conversation.conversation import Conversation
 from chat.client.conversation.ui_events import Frontend, Lag
 from chat.client.errors import (
@@ -21,6 +22,7 @@ from chat.client.errors import (
     LoginRefused,
 )
 from chat.client.program.catching_up import CatchingUp
+from chat.client.program.loss_display import LossDisplay
 from chat.client.program.partners import Partners
 from chat.client.resuming.events import (
     CatchUpBegan,
@@ -31,9 +33,14 @@ from chat.client.resuming.events import (
     Renumbered,
     ResumedEvent,
 )
-from chat.client.resuming.retrying import Pauses, RetryPolicy, is_final
+from chat.client.runtime.gevent_runtime import GEVENT
+from chat.client.servers.changing import MOVES, ServerChanges
+from chat.client.servers.retrying import Pauses, RetryPolicy, is_final
+from chat.client.servers.server_choice import ServerChoice
+from chat.net.address import Address
 from chat.process.offload import Outcome, WorkFailed, outcome_of
 from chat.protocol.commands import Command, Verb
+from chat.protocol.notices import NoticeCode
 
 
 class GaveUp(ChatError):
@@ -55,6 +62,13 @@ _READ_EVERY = 3.0
 _SHOWN = (CatchUpBegan, CatchUpEnded, LineRestored, MissingMessages, Renumbered)
 _ASKED = ConnectionLost("Reconnecting.")
 
+
+class Connect(Protocol):
+    """Makes a connection for a user name; ``among``: only to one of these servers. Raises ChatError."""
+
+    def __call__(self, username: str, among: Sequence[Address] = ()) -> Connection: ...
+
+
 # Asks the user for another password or name after a refusal, and connects. Raises ChatError.
 Recover: TypeAlias = Callable[[LoginRefused], Connection]
 
@@ -70,11 +84,14 @@ class Reconnector:
     nothing on the screen is lost. Before that, ``recover`` may ask the user for another password or name.
     ``catching_up`` decides which earlier messages are shown; without it, the ones that come. The server is told of new
     ``marks`` of a registered user.
+
+    If ``servers`` has others, the client goes to one of them: when the connection is lost, and when a server asks it
+    to. A user who is back within a moment sees no outage.
     """
 
     def __init__(
         self,
-        connect: Callable[[str], Connection],
+        connect: Connect,
         conversation: Conversation,
         frontend: Frontend,
         spawn: Callable[..., gevent.Greenlet[..., object]],
@@ -84,6 +101,7 @@ class Reconnector:
         recover: Recover | None = None,
         catching_up: CatchingUp | None = None,
         marks: UserMarks | None = None,
+        servers: ServerChoice | None = None,
     ) -> None:
         self._connect = connect
         self._conversation = conversation
@@ -93,9 +111,14 @@ class Reconnector:
         self._stays = stays
         self._recover = recover
         self._catching_up = catching_up or CatchingUp(for_people=False)
+        self._display = LossDisplay(frontend.show, self._catching_up)
+        self._changes = ServerChanges(
+            GEVENT, servers, lambda old, among: connect(old.username, among)
+        )
         self._marks = marks or UserMarks()
         self._partners = Partners(lambda: conversation.resumer.memory)
         self._pauses = Pauses(self._patience)
+        self._confirming = Confirming(conversation.unacknowledged, frontend.show)
         self._input_ended_at: float | None = None
         self._woken = Event()
         self._hurries = False  # the user asked to reconnect at once
@@ -124,14 +147,25 @@ class Reconnector:
         while True:
             begun = uptime()
             lost = self._serve(connection)
+            if self._hurries:
+                self._changes.cancel()
+            moved = self._changes.outcome_of_move(lost)
+            if moved is not None:
+                connection.close(timeout=0)
+                connection = moved
+                self._display.has_moved()
+                continue
             if lost is None and not self._hurries:
                 return
             self._pauses.was_connected(uptime() - begun)
+            self._display.lost(connection.silence)
+            self._changes.lost(uptime() - begun)
             connection.close(timeout=0)
             if isinstance(lost, Dismissed) and not self._hurries:
                 self._wait_to_be_asked(lost)
                 lost = None
             connection = self._connect_again(connection.username, lost or _ASKED)
+            self._display.is_back()
 
     def _serve(self, connection: Connection) -> ConnectionLost | None:
         """Read and send until the connection ends; return the error, None if this side closed the connection."""
@@ -144,6 +178,8 @@ class Reconnector:
         resumer = conversation.resumer
         try:
             for event in connection:
+                if type(event) is Notice and self._takes(event, connection):
+                    continue
                 self._show(resumer.take(event, has_device=connection.has_device))
             return None
         except ConnectionLost as lost:
@@ -152,17 +188,22 @@ class Reconnector:
             gevent.killall(helpers)
             conversation.connection = None
             resumer.connection_ended()
+            self._confirming.end()
 
     def _show(self, events: Iterable[ResumedEvent]) -> None:
+        is_quiet = self._catching_up.is_quiet
         for event in events:
-            if type(event) is Text:  # nearly all are, and nothing holds them up
+            if type(event) is Text and not is_quiet:  # nearly all are, and nothing holds them up
                 self._show_one(event)
             else:
                 self._show_each(self._catching_up.take(event))
         # Behind all lines of an earlier run: the frontend must have them before it gets their outcomes.
         self._conversation.unacknowledged.tell_answers()
-        if self._catching_up.is_holding and not self._conversation.resumer.is_catching_up:
+        if self._conversation.resumer.is_catching_up:
+            return
+        if self._catching_up.is_holding:
             self._show_each(self._catching_up.flush())
+        self._catching_up.is_quiet = False
 
     def _show_each(self, events: Iterable[ResumedEvent]) -> None:
         for event in events:
@@ -221,6 +262,7 @@ class Reconnector:
         is_lagging = False
         while True:
             gevent.sleep(_LAG_EVERY)
+            self._confirming.look()
             lag = connection.lag
             if bool(lag) is not is_lagging:
                 is_lagging = not is_lagging
@@ -239,23 +281,34 @@ class Reconnector:
             self._woken.clear()
             self._woken.wait()
 
+    def _takes(self, notice: Notice, connection: Connection) -> bool:
+        """Take a notice about the server itself; return whether nobody wants to see it."""
+        if notice.code == NoticeCode.WAITING.value:
+            self._confirming.waits()
+        elif notice.code in MOVES:
+            return self._changes.take(notice, connection)
+        return False
+
     def _connect_again(self, username: str, problem: ChatError) -> Connection:
         """Try until a connection is made. Raises GaveUp, LoginRefused, UntrustedServer."""
         lost_at, own = uptime(), username
         while True:
-            delay = 0.0 if self._hurries else self._pauses.next()
-            self._frontend.show(Disconnected(str(problem), delay))
-            slept = self._sleep(delay, lost_at)
-            if self._hurries:
-                self._hurries = False
-                self._pauses.begin_anew()
-                username, self._username = self._username or username, None
-            elif slept:
-                self._pauses.begin_anew()  # the machine may be in another network now
-            try:
-                return self._try_to_connect(username)
-            except ChatError as failed:
-                problem = failed
+            elsewhere = None if self._hurries else self._changes.delay()
+            delay = 0.0 if self._hurries else elsewhere
+            if delay is None:
+                delay = self._pauses.next()
+            with self._display.during_try(problem, delay, elsewhere=elsewhere is not None):
+                slept = self._sleep(delay, lost_at)
+                if self._hurries:
+                    self._hurries = False
+                    self._pauses.begin_anew()
+                    username, self._username = self._username or username, None
+                elif slept:
+                    self._pauses.begin_anew()  # the machine may be in another network now
+                try:
+                    return self._try_to_connect(username)
+                except ChatError as failed:
+                    problem = failed
             if not is_final(problem, is_chosen=username != own):
                 continue
             if self._recover is not None and isinstance(problem, LoginRefused):

@@ -25,6 +25,7 @@ from chat.config.options import (
     Option,
     given_on_command_line,
     read_address,
+    read_addresses,
     read_choice,
     read_given,
     read_path,
@@ -69,6 +70,7 @@ class Table(NamedTuple):
 class Settings(Struct):
     """The settings of one run of the client.
 
+    ``addresses`` are those of the servers of one chat, at least one: the state and the log are named after the first.
     ``username`` is None only in ``Mode.SCREEN``, which asks for it. ``save_directory`` is None if the user named none.
     ``replay`` is how many earlier messages to ask for if a person watches, None for the usual number;
     ``script_replay`` is the number for a pipe or ``Mode.JSON``, which only the command line sets.
@@ -86,7 +88,7 @@ class Settings(Struct):
     remembers nothing. ``spool`` is such a file for a pipe.
     """
 
-    address: Address = _DEFAULT_ADDRESS
+    addresses: tuple[Address, ...] = (_DEFAULT_ADDRESS,)
     username: str | None = None
     save_directory: Path | None = None
     byte_order: ByteOrderChoice = "auto"
@@ -123,6 +125,11 @@ class Settings(Struct):
     no_state: bool = False
     spool: Path | None = None
 
+    @property
+    def address(self) -> Address:
+        """The first address."""
+        return self.addresses[0]
+
 
 def read_settings(
     command_line: Mapping[str, str | bool | list[str] | None],
@@ -136,6 +143,10 @@ def read_settings(
     """
     problems: list[str] = []
     flags = read_given((*OPTIONS, *_SERVER), _given(command_line), problems)
+    if "server" in flags:
+        flags["addresses"] = tuple(
+            dict.fromkeys((flags.pop("server"), *flags.get("addresses", ())))
+        )
     values = read_given(OPTIONS, file, problems, unless=flags) | flags
     if problems:
         raise UsageError(problems[0])
@@ -150,8 +161,15 @@ def read_settings(
 
 
 def _given(command_line: Mapping[str, str | bool | list[str] | None]) -> dict[str, Given]:
-    """Return what was typed; the server, ``NAME@ADDRESS`` or ``ADDRESS``, is another spelling of two options."""
+    """Return what was typed; the server, ``NAME@ADDRESS`` or ``ADDRESS``, is another spelling of two options.
+
+    The server and each ``--address`` are servers of one chat. The server comes first, wherever it stands.
+    """
     given = given_on_command_line(command_line)
+    addresses = command_line.get("--address")
+    if isinstance(addresses, list) and addresses:
+        # With the ends of lines between them: the path of a unix socket may have a comma.
+        given["address"] = Given("\n".join(addresses), "--address")
     server = given.pop("<server>", None)
     if server is not None:
         # A user name has no @, but the path of a unix socket may.
@@ -187,7 +205,7 @@ def _judge_encryption(values: dict[str, Any], flags: Collection[str]) -> None:
     A fingerprint in the file belongs to the server in the file. If the command line names another server or another way
     of encryption, the fingerprint is dropped.
     """
-    if "fingerprint" in values.keys() - flags and {"address", "tls", "insecure"} & set(flags):
+    if "fingerprint" in values.keys() - flags and {"addresses", "tls", "insecure"} & set(flags):
         del values["fingerprint"]
     if "fingerprint" in values and values.get("insecure"):
         raise UsageError("--fingerprint and --insecure exclude each other")
@@ -293,7 +311,7 @@ def _file(text: str, where: str) -> Path:
 
 
 OPTIONS: tuple[Option, ...] = (
-    Option("address", Kind.TEXT, read_address),
+    Option("address", Kind.SERVERS, read_addresses, sets="addresses"),
     Option("username", Kind.TEXT, _username),
     Option("password-file", Kind.TEXT, read_password_file, sets="password"),
     Option("byte-order", Kind.TEXT, partial(read_choice, values=("auto", "little", "big"))),
@@ -341,7 +359,7 @@ OPTIONS: tuple[Option, ...] = (
 )
 # The two parts of the server on the command line.
 _SERVER = (
-    Option("<address>", Kind.TEXT, read_address, sets="address"),
+    Option("<address>", Kind.TEXT, read_address, sets="server"),
     Option("<username>", Kind.TEXT, _username, sets="username"),
 )
 _FIELDS = frozenset(Settings.__match_args__)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, overload
 
@@ -14,11 +14,12 @@ from chat.client.connection.saver import SaveDirectory, Saver
 from chat.client.connection.saving import given_path
 from chat.client.resuming.room import ReconnectingRoom
 from chat.client.runtime.runtime import PLAIN, Runtime
+from chat.client.servers.server_choice import ServerChoice
 from chat.client.state.finding import open_given, owner_of
 from chat.client.state.memory import Memory
 from chat.client.trust.connector import Connector, TlsChoice, TrustPolicy, TrustPrompt
 from chat.client.trust.known_hosts import KnownHosts, host_name
-from chat.net.address import parse_address
+from chat.net.address import Address, parse_address
 from chat.net.fingerprint import parse_fingerprint
 from chat.protocol.commands import MAX_REPLAY
 
@@ -49,7 +50,7 @@ class ConnectOptions(TypedDict, total=False):
 
 @overload
 def connect(
-    address: str,
+    address: str | Sequence[str],
     username: str,
     *,
     reconnect: Literal[False] = False,
@@ -60,7 +61,7 @@ def connect(
 
 @overload
 def connect(
-    address: str,
+    address: str | Sequence[str],
     username: str,
     *,
     reconnect: Literal[True],
@@ -70,7 +71,7 @@ def connect(
 
 
 def connect(
-    address: str,
+    address: str | Sequence[str],
     username: str,
     *,
     password: str | None = None,
@@ -94,7 +95,11 @@ def connect(
 ) -> Connection | ReconnectingRoom:
     """Log in as ``username`` at ``address`` (``HOST``, ``HOST:PORT``, ``[IPv6]:PORT``, ``unix:PATH``).
 
-    The port of an address is 8080 unless the address has one.
+    The port of an address is 8080 unless the address has one. ``address`` may be several addresses, of servers of one
+    chat: the client tries them in their order until one takes the user. An unknown server is trusted without a question
+    if it has the key of another one. With ``reconnect``, the client goes to another server when the connection is lost,
+    and when a server asks it to; it also takes those that a server tells it of, which must show the key of one that the
+    program has named. The file ``state`` belongs to the first address.
 
     ``password`` is the password of the name, or of the room. The client never sends a password where anybody on the
     way could read it. ``session`` is ``Connection.session`` of an older connection under the same name: the new
@@ -151,44 +156,54 @@ def connect(
     directory = None if save_directory is None else given_path(save_directory)
     saver = None if directory is None else Saver(runtime, SaveDirectory(directory), max_save)
     wanted = None if rooms is None else _names_of(rooms)
-    where = parse_address(address)
-    connector = Connector(runtime, where, policy)
+    addresses = [
+        parse_address(each) for each in ([address] if isinstance(address, str) else address)
+    ]
+    if not addresses:
+        raise ValueError("no address: expected at least one")
+    servers = ServerChoice(runtime, addresses, policy, warn=warn)
     sessions = _Sessions(session)
 
     def log_in(
         in_flight: InFlight | None = None,
         device: str | None = None,
         rooms: tuple[str, ...] | None = wanted,
+        among: Sequence[Address] = (),
     ) -> Connection:
-        return connect_through(
-            connector,
-            username,
-            password=password,
-            session=sessions.token,
-            byte_order=byte_order,
-            inline=inline,
-            saver=saver,
-            save_directory=directory,
-            replay=replay,
-            ping=ping,
-            timeout=timeout,
-            in_flight=in_flight,
-            device=device,
-            rooms=rooms,
-        )
+        def log_in_at(connector: Connector, reach: float | None) -> Connection:
+            return connect_through(
+                connector,
+                username,
+                password=password,
+                session=sessions.token,
+                byte_order=byte_order,
+                inline=inline,
+                saver=saver,
+                save_directory=directory,
+                replay=replay,
+                ping=ping,
+                timeout=timeout,
+                in_flight=in_flight,
+                device=device,
+                rooms=rooms,
+                reach=reach,
+            )
+
+        return servers.connect(log_in_at, among)
 
     if not reconnect:
         return log_in()
     memory = Memory()
     if state is not None:
-        memory, warning = open_given(given_path(state), owner_of(host_name(where), username))
+        memory, warning = open_given(given_path(state), owner_of(host_name(addresses[0]), username))
         if warning is not None and warn is not None:
             warn(warning)
     room = ReconnectingRoom(
-        lambda table, secret, names: sessions.remember(log_in(table, secret, names)),
+        lambda *given: sessions.remember(log_in(*given)),
         runtime,
         memory,
         rooms=wanted,
+        servers=servers,
     )
     try:
         room.begin()

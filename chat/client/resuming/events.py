@@ -90,11 +90,13 @@ class LineFound(Struct):
 class Disconnected(Struct):
     """The connection was lost, or a reconnect failed. The next attempt follows in ``retry_in`` seconds.
 
-    None: the next attempt waits until the user asks for it, on the screen.
+    None: the next attempt waits until the user asks for it, on the screen. ``elsewhere``: it is made at other servers
+    of the same chat.
     """
 
     reason: str
     retry_in: float | None
+    elsewhere: bool = False
 
 
 CatchUpEvent: TypeAlias = CatchUpBegan | CatchUpEnded | MissingMessages | Renumbered

@@ -8,7 +8,7 @@ from enum import Enum, auto
 from typing import TypeAlias
 
 from chat.client.connection.events import RoomHistory
-from chat.client.connection.session_state import read_timestamp
+from chat.client.connection.session.timestamps import read_timestamp
 from chat.client.resuming.events import (
     CatchUpBegan,
     CatchUpEnded,

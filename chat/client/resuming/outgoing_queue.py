@@ -223,6 +223,11 @@ class OutgoingQueue:
         """Whether a message waits to be sent, or to be decided."""
         return self._waiting > 0
 
+    def oldest_sent(self) -> QueuedMessage | None:
+        """Return the oldest message that was sent and has no answer, or None."""
+        sent = (each for each in self._at(Place.SENT) if each.is_held)
+        return next((each for each in sent if each.status is Status.WAITING), None)
+
     def unanswered(self) -> list[QueuedMessage]:
         """Return the messages that are not answered yet: first those that were sent."""
         places = (Place.IN_QUESTION, Place.SENT, Place.QUEUED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -14,8 +14,8 @@ from chat.client.connection.events import (
     Attachment,
     EnteredRoom,
     Event,
-    Limits,
     MessagePage,
+    Notice,
     Welcome,
 )
 from chat.client.connection.in_flight import InFlight
@@ -24,19 +24,22 @@ from chat.client.connection.outgoing import check_recipient, check_size, encode_
 from chat.client.connection.reading.event_readers import EventReaders
 from chat.client.connection.receipts import Receipt
 from chat.client.connection.rooms.host import RoomHost
-from chat.client.connection.session.known_rooms import KnownRoom
 from chat.client.errors import ChatError, ConnectionLost
 from chat.client.resuming.events import Disconnected, RoomEvent
+from chat.client.resuming.last_session import LastSession
 from chat.client.resuming.outgoing_queue import QueuedMessage
 from chat.client.resuming.queued_file import QueuedFile
 from chat.client.resuming.resumer import Resumer
-from chat.client.resuming.retrying import Pauses, RetryPolicy, is_final
 from chat.client.resuming.sending import QueueSender
 from chat.client.resuming.wishes import CatchUpWishes
 from chat.client.runtime.runtime import Runtime, Task
+from chat.client.servers.changing import MOVES, ServerChanges
+from chat.client.servers.retrying import Pauses, RetryPolicy, is_final
+from chat.client.servers.server_choice import ServerChoice
 from chat.client.state.errors import StateFileError
 from chat.client.state.memory import Memory
 from chat.client.state.unanswered_line import UnansweredLine
+from chat.net.address import Address
 from chat.protocol.commands import Command
 from chat.protocol.descriptor import MessageType
 
@@ -44,7 +47,7 @@ _AWAY = "There is no connection now."
 _TICK = 0.05  # seconds between two looks while another task reads
 
 
-class ReconnectingRoom(RoomHost):
+class ReconnectingRoom(LastSession, RoomHost):
     """One user's room, made by :func:`chat.client.connect` with ``reconnect``. Iterating yields events for ever.
 
     After a lost connection it connects again, with growing pauses. Then it fetches what was missed, and looks up the
@@ -56,14 +59,16 @@ class ReconnectingRoom(RoomHost):
 
     def __init__(
         self,
-        connect: Callable[[InFlight, str, tuple[str, ...] | None], Connection],
+        connect: Callable[[InFlight, str, tuple[str, ...] | None, Sequence[Address]], Connection],
         runtime: Runtime,
         memory: Memory | None = None,
         policy: RetryPolicy | None = None,
         wishes: CatchUpWishes | None = None,
         rooms: Iterable[str] | None = None,
+        servers: ServerChoice | None = None,
     ) -> None:
-        super().__init__()
+        LastSession.__init__(self)
+        RoomHost.__init__(self)
         self._connect = connect
         self._runtime = runtime
         self._policy = policy or RetryPolicy()
@@ -74,6 +79,8 @@ class ReconnectingRoom(RoomHost):
         )
         if memory is not None:
             self._resumer.use(memory)
+        self._servers = servers
+        self._changes = ServerChanges(runtime, servers, lambda old, among: self._log_in(among))
         self._queue_sender = QueueSender(runtime, self._resumer)
         self._output: deque[RoomEvent] = deque()
         self._readers: EventReaders[RoomEvent] = EventReaders(runtime, self._fetch)
@@ -84,7 +91,6 @@ class ReconnectingRoom(RoomHost):
         self._closing = runtime.event()
         self._problem: ChatError | None = None  # that ended the room
         self._connection: Connection | None = None
-        self._last: Connection | None = None
         self._sender: Task | None = None
         self._connected_at = 0.0
 
@@ -94,28 +100,6 @@ class ReconnectingRoom(RoomHost):
     def connection(self) -> Connection | None:
         """The present connection; None while there is none."""
         return self._connection
-
-    @property
-    def username(self) -> str:
-        """The name of this user, as the server writes it."""
-        return self._known.username
-
-    @property
-    def users(self) -> list[str]:
-        """The users in the default room, as of the last connection."""
-        return self._known.users
-
-    @property
-    def room_names(self) -> list[str]:
-        return self._known.room_names
-
-    def known_room(self, name: str | None) -> KnownRoom | None:
-        return self._known.known_room(name)
-
-    @property
-    def limits(self) -> Limits:
-        """The sizes that the server accepts."""
-        return self._known.limits
 
     @property
     def perhaps_said(self) -> list[UnansweredLine]:
@@ -213,6 +197,12 @@ class ReconnectingRoom(RoomHost):
         except ConnectionLost as lost:
             self._leave(lost)
             return
+        if (
+            isinstance(event, Notice)
+            and event.code in MOVES
+            and self._changes.take(event, connection)
+        ):
+            return
         if event is not None:
             output = self._resumer.take(event, has_device=connection.has_device)
             if isinstance(event, Welcome | EnteredRoom):
@@ -220,11 +210,18 @@ class ReconnectingRoom(RoomHost):
             self._output += output
             self._resumer.queue.tell_answers()
 
-    def _log_in(self) -> Connection:
+    def _log_in(self, among: Sequence[Address] = ()) -> Connection:
         resumer = self._resumer
-        return self._connect(
-            resumer.queue.in_flight, resumer.memory.device, resumer.rooms.to_join()
+        memory = resumer.memory
+        if self._servers is not None:
+            self._servers.recall(memory.servers)
+        connection = self._connect(
+            resumer.queue.in_flight, memory.device, resumer.rooms.to_join(), among
         )
+        if self._servers is not None:
+            self._servers.tell(connection.servers)
+            memory.keep_servers(map(str, self._servers.told))
+        return connection
 
     def _enter(self, connection: Connection) -> None:
         self._connection = self._last = connection
@@ -236,20 +233,24 @@ class ReconnectingRoom(RoomHost):
     def _leave(self, lost: ConnectionLost) -> None:
         connection, self._connection = self._connection, None
         assert connection is not None, "only a connection can be lost"
-        self._pauses.was_connected(uptime() - self._connected_at)
+        lasted = uptime() - self._connected_at
+        self._pauses.was_connected(lasted)
         connection.close(timeout=0)
         self._resumer.queue.wake()
         if self._sender is not None:
             self._sender.join()
         self._resumer.connection_ended()
+        moved = self._changes.outcome_of_move(lost)
+        if moved is not None:
+            self._enter_unless_closed(moved)
+            return
         if is_final(lost):
             self._problem = lost
             raise lost
-        self._output.append(Disconnected(str(lost), self._next_pause()))
-
-    def _next_pause(self) -> float:
-        self._pause = self._pauses.next()
-        return self._pause
+        self._changes.lost(lasted)
+        pause = self._changes.delay()
+        self._pause = self._pauses.next() if pause is None else pause
+        self._output.append(Disconnected(str(lost), self._pause, pause is not None))
 
     def _connect_again(self) -> None:
         if self._closing.wait(self._pause):
@@ -260,12 +261,16 @@ class ReconnectingRoom(RoomHost):
             if is_final(problem):
                 self._problem = problem
                 raise
-            self._output.append(Disconnected(str(problem), self._next_pause()))
+            self._pause = self._pauses.next()
+            self._output.append(Disconnected(str(problem), self._pause))
             return
+        self._enter_unless_closed(connection)
+
+    def _enter_unless_closed(self, connection: Connection) -> None:
         if self._closing.is_set():
             connection.close(timeout=0)
-            return
-        self._enter(connection)
+        else:
+            self._enter(connection)
 
     # Sending
 
@@ -360,11 +365,6 @@ class ReconnectingRoom(RoomHost):
             raise ConnectionLost(_AWAY)
         return connection
 
-    @property
-    def _known(self) -> Connection:
-        assert self._last is not None, "connect has made the first connection"
-        return self._last
-
     # The end
 
     def close(self, timeout: float = 5.0) -> None:
@@ -376,6 +376,7 @@ class ReconnectingRoom(RoomHost):
         while connection is self._connection is not None and queue.waits and uptime() < deadline:
             queue.wait_progress(_TICK)
         self._closing.set()
+        self._changes.end()
         self._resumer.wake()
         if connection is not None:
             connection.close(timeout)

@@ -142,6 +142,7 @@ class App:
             recover=self._login.log_in_again,
             catching_up=CatchingUp(marks=marks),
             marks=marks,
+            servers=self._login.servers,
         )
 
     def run(self) -> int:
@@ -355,7 +356,7 @@ class App:
         while True:
             model = self._model
             # Only these change without an event. An idle client draws nothing.
-            if model.running or model.lag or not model.is_online:
+            if model.changes_by_itself:
                 model.tick(now())
                 self.repaint()
             self._controller.look_around()

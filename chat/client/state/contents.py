@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import ujson
 
+from chat.client.connection.session.told_servers import read_servers
 from chat.client.state.kept_rooms import MAX_ROOM_NAME, MAX_ROOMS, KeptRooms, read_place
 from chat.client.state.pending_upload import PendingUpload
 from chat.client.state.places import MAILBOX, ROOM, ROOM_PREFIX, LogKey, LogPlace
@@ -42,6 +43,7 @@ class Contents:
     """The state itself: the device, the places, the unanswered lines and uploads, the rooms, and accounts behind names.
 
     ``accounts`` has the users whom this one has exchanged private messages with, by folded name, newest last.
+    ``servers`` are the addresses of other servers of the cluster, as the server has told them.
     """
 
     def __init__(self, device: str) -> None:
@@ -51,6 +53,7 @@ class Contents:
         self.accounts: dict[str, str] = {}
         self.uploads: dict[str, PendingUpload] = {}
         self.rooms = KeptRooms()
+        self.servers: tuple[str, ...] = ()
 
     def move(self, log: LogKey, place: LogPlace | None) -> None:
         """Note how far the user has seen ``log``; None: forget it. Of too many, the oldest room is forgotten."""
@@ -103,6 +106,9 @@ class Contents:
         for name, account in record.get("accounts", {}).items():
             _require(account is None or isinstance(account, str))
             self.know(name, account)
+        if "servers" in record:
+            _require(isinstance(record["servers"], list))
+            self.servers = tuple(map(str, read_servers(record["servers"])))
 
     def snapshot(self) -> dict[str, Any]:
         """Return one record that makes the whole state from nothing."""
@@ -118,6 +124,7 @@ class Contents:
             "perhaps": [line.nonce for line in lines if line.is_perhaps],
             "accounts": self.accounts,
             "uploads": list(self.uploads.values()),
+            **({"servers": self.servers} if self.servers else {}),
             **self.rooms.snapshot(),
         }
 

@@ -87,6 +87,19 @@ class Memory:
             self._contents.know(name, account)
             self._put("accounts", name, account)
 
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The addresses of other servers of the cluster that a server has told."""
+        return self._contents.servers
+
+    def keep_servers(self, addresses: Iterable[str]) -> None:
+        """Note the addresses of other servers of the cluster."""
+        new = tuple(addresses)
+        with self._lock:
+            if new != self._contents.servers:
+                self._contents.servers = new
+                self._set("servers", list(new))
+
     # The rooms that the user is in, and what belongs to each view, by the key of its log
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
@@ -88,7 +88,7 @@ class TrustPolicy(Struct):
     warn: Callable[[str], object] | None = None
 
 
-class _Check(NamedTuple):
+class TrustProof(NamedTuple):
     """The proof that a server must show: one of ``keys``, or a certificate from an ``authority``.
 
     With neither, any server is accepted.
@@ -101,17 +101,25 @@ class _Check(NamedTuple):
 class Connector:
     """Opens connections to one server. ``probe`` decides about the server, and ``open`` keeps to the decision.
 
-    One task calls ``probe``, before every session. Several tasks may call ``open`` at a time.
+    One task calls ``probe``, before every session. Several tasks may call ``open`` at a time. ``cluster_keys`` returns
+    the keys of other servers that the user has named: an unknown server with one of them is trusted without a question.
     """
 
     def __init__(
-        self, runtime: Runtime, address: Address, policy: TrustPolicy | None = None
+        self,
+        runtime: Runtime,
+        address: Address,
+        policy: TrustPolicy | None = None,
+        cluster_keys: Callable[[], Iterable[Fingerprint]] = tuple,
     ) -> None:
         self.runtime = runtime
         self.address = address
-        self._policy = policy or TrustPolicy()
+        self.policy = policy or TrustPolicy()
+        self.certified = address  # whose name a certificate must have
+        self._cluster_keys = cluster_keys
+        self._certificate: bytes | None = None  # that the server has shown, if it is trusted
         self._decided = False
-        self._check: _Check | None = None  # None: not encrypted
+        self._check: TrustProof | None = None  # None: not encrypted
         self._spoke_tls = False
         self._forgets = False  # the answer could not be written to known_hosts
         self._ready: Stream | None = None  # made by the probe, for the first ``open``
@@ -131,7 +139,7 @@ class Connector:
         if self._decided and not self._accepts_any_server:
             return
         with self._explaining():
-            if self._policy.tls != "off":
+            if self.policy.tls != "off":
                 self._decide(timeout)
         self._decided = True
 
@@ -154,34 +162,48 @@ class Connector:
         """Look the name up again for the next connection, because the address that worked last has failed."""
         self._route.forget()
 
+    def proof(self) -> TrustProof | None:
+        """Return what other servers of the same cluster must show; None if nothing proves who this server is.
+
+        Raises ConnectError.
+        """
+        if self.policy.tls == "off":
+            return None
+        known, keys = self._known(), tuple[Fingerprint, ...]()
+        if self._certificate is not None:
+            with suppress(ValueError):  # a key that has no fingerprint
+                keys = (fingerprint_of_certificate(self._certificate),)
+        proof = TrustProof(keys or known.fingerprints, known.by_authority)
+        return proof if any(proof) else None
+
     def warnings(self) -> list[str]:
         """Return warnings about the policy, as sentences. The user should see them once."""
-        if self._policy.insecure:
+        if self.policy.insecure:
             return [
                 f"The client does not check who answers at {self.address} (--insecure). Somebody on the way"
                 " could pretend to be the server, and read and change all messages and passwords."
             ]
-        if self._policy.tls != "off" or self.address.is_local:
+        if self.policy.tls != "off" or self.address.is_local:
             return []
         known = Known()
         with suppress(KnownHostsError):  # --tls=off needs the file only for this warning
-            known = self._policy.known_hosts.find(self.address)
+            known = self.policy.known_hosts.find(self.address)
         although = f", although {self.address} is known to encrypt" if known else ""
         return [f"Nothing is encrypted (--tls=off){although}. {_IN_THE_CLEAR}."]
 
     @property
     def _accepts_any_server(self) -> bool:
         """Whether a new session may meet another server than the last one did, without a question to the user."""
-        if self._policy.tls == "off" or self._policy.fingerprint is not None:
+        if self.policy.tls == "off" or self.policy.fingerprint is not None:
             return False
-        return self._policy.insecure or self.address.is_local
+        return self.policy.insecure or self.address.is_local
 
     # Probing.
 
     def _decide(self, timeout: float) -> None:
         known = self._known()
-        is_strict = bool(known) or self._policy.insecure or self._policy.tls == "required"
-        check = _Check(
+        is_strict = bool(known) or self.policy.insecure or self.policy.tls == "required"
+        check = TrustProof(
             known.fingerprints, known.by_authority or not (known or self._accepts_any_server)
         )
         try:
@@ -201,24 +223,24 @@ class Connector:
                 self._remember(None)
 
     def _known(self) -> Known:
-        if self._policy.fingerprint is not None:
-            return Known((self._policy.fingerprint,))
+        if self.policy.fingerprint is not None:
+            return Known((self.policy.fingerprint,))
         if self._accepts_any_server:
             return Known()
         try:
             # The disk may be slow, and other tasks must go on meanwhile.
-            return self.runtime.offload(self._policy.known_hosts.find, self.address)
+            return self.runtime.offload(self.policy.known_hosts.find, self.address)
         except KnownHostsError as error:
             raise ConnectError(f"{error} {_NEEDS_THE_FILE}") from None
 
     def _remember(self, fingerprint: Fingerprint | None) -> None:
         """Write the answer to the file. If that fails, warn and go on: this connector keeps the answer in memory."""
         try:
-            self.runtime.offload(self._policy.known_hosts.remember, self.address, fingerprint)
+            self.runtime.offload(self.policy.known_hosts.remember, self.address, fingerprint)
         except KnownHostsError as error:
             self._forgets = True
-            if self._policy.warn is not None:
-                self._policy.warn(_cannot_remember(self.address, fingerprint, error))
+            if self.policy.warn is not None:
+                self.policy.warn(_cannot_remember(self.address, fingerprint, error))
 
     def _patience(self, is_strict: bool, timeout: float) -> float:
         """Return the seconds that the server may take to begin its answer to a handshake."""
@@ -226,26 +248,27 @@ class Connector:
             return timeout
         return _LOCAL_PATIENCE if self.address.is_local else _PATIENCE
 
-    def _keep(self, check: _Check, stream: TlsStream) -> None:
+    def _keep(self, check: TrustProof, stream: TlsStream) -> None:
         """Store the decision for the sessions to come, and their transfers.
 
         Raises ValueError, after closing ``stream``, for a key that has no fingerprint.
         """
         self._spoke_tls = True
-        if check.keys or self._policy.insecure:
+        if check.keys or self.policy.insecure:
             # Several keys, or all, are accepted, but all connections of a session must show the same one.
             try:
-                check = _Check(keys=(_key_of(stream),))
+                check = TrustProof(keys=(_key_of(stream),))
             except ValueError:
                 stream.close()
                 raise
+        self._certificate = stream.certificate()
         self._ready = stream
         self._check = check
 
     def _go_plain(self, refused: NoEncryption) -> None:
         """Decide for plain text: at once on this machine, elsewhere if the user agrees. Raises NotEncrypted."""
         if not self.address.is_local:
-            judge = self._policy.judge
+            judge = self.policy.judge
             if judge is None:
                 raise NotEncrypted(
                     f"{self._no_tls(refused)} Nothing was sent; --tls=off connects without encryption."
@@ -256,10 +279,18 @@ class Connector:
 
     def _trust_new_key(self, reason: str, timeout: float) -> None:
         """Ask the user about a new key, and remember it. Raises UntrustedServer, and errors of a handshake."""
-        stream = self._shake_hands(_Check(), timeout, timeout)
+        stream = self._shake_hands(TrustProof(), timeout, timeout)
         stream.close()  # the user may take longer to answer than the server waits for a login
         key = _key_of(stream)
-        judge = self._policy.judge
+        if not any(key.matches(each) for each in self._cluster_keys()):
+            self._ask_about(key, reason)
+        self._remember(key)
+        check = TrustProof(keys=(key,))
+        self._keep(check, self._shake_hands(check, timeout, timeout))
+
+    def _ask_about(self, key: Fingerprint, reason: str) -> None:
+        """Ask the user whether to trust a new key. Raises UntrustedServer."""
+        judge = self.policy.judge
         if judge is None:
             raise UntrustedServer(
                 f"{self.address} is not known yet, no authority vouches for it ({reason}), and the client"
@@ -267,9 +298,6 @@ class Connector:
             )
         if not judge(UnknownServer(self.address, key, reason)):
             raise UntrustedServer(f"{self.address} is not trusted. Nothing was sent.")
-        self._remember(key)
-        check = _Check(keys=(key,))
-        self._keep(check, self._shake_hands(check, timeout, timeout))
 
     # Opening.
 
@@ -277,7 +305,7 @@ class Connector:
         return self.runtime.connect(self.address, timeout, self._route, lambda: cancel.cancelled)
 
     def _shake_hands(
-        self, check: _Check, timeout: float, patience: float, cancel: Cancellation | None = None
+        self, check: TrustProof, timeout: float, patience: float, cancel: Cancellation | None = None
     ) -> TlsStream:
         """Connect, make a TLS handshake, check the server. Raises UntrustedServer, errors of a handshake, OSError."""
         # Loads OpenSSL: a seventh of the memory of a client that talks to a server without TLS.
@@ -288,7 +316,7 @@ class Connector:
         plain = self._connect(timeout, cancel)
         try:
             context = make_context(verify=verify)
-            stream = TlsStream(plain, context, self.address, self.runtime)
+            stream = TlsStream(plain, context, self.certified, self.runtime)
             # A handshake may wait for the network for long: to shut the socket is what wakes it.
             with cancel.calls(plain.shut):
                 stream.handshake(timeout, patience)
@@ -301,24 +329,24 @@ class Connector:
         stream.close()
         # The key is none of the remembered ones, but an authority vouched for the server before, too.
         if check.authority:
-            return self._shake_hands(_Check(authority=True), timeout, patience, cancel)
+            return self._shake_hands(TrustProof(authority=True), timeout, patience, cancel)
         raise UntrustedServer(self._changed(check.keys, _key_of(stream)))
 
     def _changed(self, keys: tuple[Fingerprint, ...], key: Fingerprint) -> str:
         expected = " or ".join(map(str, keys))
         message = f"THE KEY OF {self.address} HAS CHANGED. It is now {key} and was {expected}."
-        if self._policy.fingerprint is not None:
+        if self.policy.fingerprint is not None:
             message = f"{self.address} HAS ANOTHER KEY: it is {key}, but --fingerprint expects {expected}."
         return f"{message}\n{_MAY_MEAN}{self._how_to_forget()}"
 
     def _how_to_forget(self) -> str:
-        if self._policy.fingerprint is not None or self._policy.insecure:
+        if self.policy.fingerprint is not None or self.policy.insecure:
             return ""
         if self._forgets:
             return "\nIf the new key is right, start the client again: it will ask you about the new key."
         return (
             f"\nIf the new key is right, remove the line of {host_name(self.address)} from"
-            f" {self._policy.known_hosts.path} and connect again."
+            f" {self.policy.known_hosts.path} and connect again."
         )
 
     def _no_tls(self, refused: NoEncryption) -> str:

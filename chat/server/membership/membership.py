@@ -68,6 +68,7 @@ class RoomMembership:
         ``quietly``: the user was here until now, and nobody has heard that they left.
         """
         member.knows_rooms = True
+        self._rooms.on_change(member)
         known = self._rooms.of_user(member)
         for room in known:
             self._enter(member, room)
@@ -87,6 +88,19 @@ class RoomMembership:
                 self._come_in(member, found)
         facts = {"invited": self._invitations(member), "refused": refused}
         return {name: value for name, value in facts.items() if value}
+
+    def put_back(self, member: Member, rooms: Sequence[str]) -> None:
+        """Put a session into the rooms of its user and into ``rooms`` again, as it was before a restart."""
+        member.knows_rooms = True
+        account = member.account_id
+        of_account = self._rooms.of_account(account) if account is not None else ()
+        own = [room for room in of_account if room.access[account or b""].is_member]
+        # A guest who came while a room was open is still in it.
+        for room in dict.fromkeys(
+            (*self._rooms.of_user(member), *own, *map(self._rooms.find, rooms))
+        ):
+            if room is not None and not room.is_default:
+                self._enter(member, room)
 
     def begin(self, member: Member) -> None:
         """Put a session into the rooms of its user, since its client has just shown that it knows rooms."""

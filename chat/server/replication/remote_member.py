@@ -69,7 +69,7 @@ class RemoteMember(Identity):
     def restore(self, serial: int) -> None:
         """Enter again, as the database had the session at the last stop of this server."""
         self.serial = self._directory.enter(self, serial)
-        self._service.join(self, None, 0, self.joining.rooms, quietly=True)
+        self._service.put_back(self, self.joining.rooms)
 
     def depart(self, reason: LeaveReason, *, quietly: bool = False) -> None:
         """Leave the chat and all rooms, unless that has happened before."""

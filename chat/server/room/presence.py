@@ -38,6 +38,9 @@ class Memberships(Protocol):
     def came(self, member: Member, wanted: Sequence[str], *, quietly: bool) -> dict[str, object]:
         """Put a session into the rooms of its user, and into those that it ``wanted``; return facts of the welcome."""
 
+    def put_back(self, member: Member, rooms: Sequence[str]) -> None:
+        """Put a session into the rooms of its user and into ``rooms`` again, as it was before a restart."""
+
     def listen(self, member: Member) -> None:
         """Let a session hear its rooms from now on: its user has got the welcome."""
 
@@ -130,6 +133,15 @@ class UserPresence(ServerNotices):
             self._broadcast.add(member.send_queue, first)
         if self.memberships is not None:
             self.memberships.listen(member)
+
+    def put_back(self, member: Member, rooms: Sequence[str] | None) -> None:
+        """Add a session of another server again, as it was before this server's restart. Nothing else changes.
+
+        ``rooms`` are those that nothing else tells; None: the client may know no rooms.
+        """
+        self._roster.add(member, self.other_sessions(member))
+        if self.memberships is not None and rooms is not None:
+            self.memberships.put_back(member, rooms)
 
     def leave(self, member: Member, reason: LeaveReason, *, quietly: bool = False) -> None:
         """Remove ``member``, if they are still here, and tell everyone else the ``reason``.

@@ -22,7 +22,8 @@ from chat.client.connection.events import (
 )
 from chat.client.connection.in_flight import InFlight, Place
 from chat.client.connection.receipts import Receipt, Status
-from chat.client.connection.session_state import ORIGINAL_LIMITS, SessionState, read_timestamp
+from chat.client.connection.session.timestamps import read_timestamp
+from chat.client.connection.session_state import ORIGINAL_LIMITS, SessionState
 from chat.net.address import Address
 from chat.protocol.descriptor import MessageType
 from chat.protocol.errors import HeaderError

@@ -8,6 +8,7 @@ import pytest
 
 from chat.client.conversation.commands import Availability, parse_line
 from chat.client.conversation.requests import (
+    AboutServer,
     Cancel,
     CommonRequest,
     FetchEarlier,
@@ -40,7 +41,7 @@ from chat.client.frontends import json_requests
 from chat.client.frontends.line_io import Line
 
 # A program knows by itself what these would tell it, or do for it, or has a request with more keys.
-FOR_PEOPLE = {Help, Reply, WhoIs, Reconnect, OpenFile, ShowEarlier, SearchLog} | {
+FOR_PEOPLE = {Help, Reply, WhoIs, AboutServer, Reconnect, OpenFile, ShowEarlier, SearchLog} | {
     *(ShowRoom, ShowTopic),
     *(SetPresence, Ignore, Unignore, Highlight, Unhighlight, ListMentions),
 }
@@ -50,7 +51,7 @@ DOCUMENT = Path(__file__).parent.parent.parent.parent / "docs" / "json-lines.md"
 def test_everything_that_can_be_asked_for_can_be_typed() -> None:
     lines = ["hello", "/reply hi", "/file a", "/get 1", "/cancel 1"]
     lines += ["/transfers", "/who", "/bans", "/register", "/passwd", "/help", "/quit"]
-    lines += ["/whois a", "/reconnect", "/presence", "/open 1"]
+    lines += ["/whois a", "/where", "/reconnect", "/presence", "/open 1"]
     lines += ["/again", "/drop 1"]
     lines += ["/ignore", "/unignore a", "/highlight", "/unhighlight a", "/mentions"]
     lines += ["/history 10", "/search x", "/files x"]

@@ -7,6 +7,7 @@ from chat.client.conversation.ui_events import (
     Explanation,
     MentionList,
     Preview,
+    ServerInfo,
     Told,
     TransferChanged,
     UiEvent,
@@ -28,5 +29,5 @@ def test_people_are_shown_every_kind_of_event() -> None:
 
 
 def test_programs_are_told_every_kind_of_event() -> None:
-    for_people = {Explanation, MentionList, Preview, Told, UserFound}
+    for_people = {Explanation, MentionList, Preview, ServerInfo, Told, UserFound}
     assert set(get_args(UiEvent)) - set(JsonFrontend(ignore).writers) == for_people

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from chat.client.connection.events import Attachment, Notice, ReadElsewhere, Text
-from chat.client.conversation.ui_events import Announced, UiEvent
+from chat.client.conversation.ui_events import Announced, UiEvent, Unconfirmed
+from chat.client.frontends import plain
 from chat.client.frontends.plain import PlainFrontend
 from chat.protocol.descriptor import MessageType
 
@@ -50,12 +51,23 @@ def test_the_sender_hears_that_a_message_waits() -> None:
     assert shown(Announced(file, None))[1:] == [later]
 
 
-def test_a_server_that_has_not_confirmed_is_told_once() -> None:
-    waits = [Notice("waiting", "Not yet.", NINE + timedelta(seconds=5 * n)) for n in range(30)]
-    later = Notice("waiting", "Not yet.", NINE + timedelta(minutes=5))
-    assert shown(*waits, later) == [
-        "<21:04:05> -- the server has not confirmed yet",
-        "<21:09:05> -- the server has not confirmed yet",
+def test_a_server_that_cannot_confirm_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = [NINE + timedelta(seconds=5 * n) for n in range(100)]
+    clock = [NINE]
+    monkeypatch.setattr(plain, "now", lambda: clock[0])
+    lines: list[str] = []
+    frontend = PlainFrontend(lines.extend, lines.extend)
+    for moment in [*moments, NINE + timedelta(minutes=12)]:
+        clock[0] = moment
+        for event in (
+            Notice("waiting", "Not yet.", moment),
+            Unconfirmed(moment),
+            Unconfirmed(None),
+        ):
+            frontend.show(event)
+    assert lines == [
+        "<21:04:05> -- the server cannot confirm messages now",
+        "<21:16:05> -- the server cannot confirm messages now",
     ]
 
 

@@ -67,7 +67,7 @@ def test_everything_that_a_file_can_say(file: Path, tmp_path: Path) -> None:
         encoding="utf-8",
     )
     assert read_command_line([f"--config={file}"]) == Settings(
-        address=Address("chat.example.org", 8080),
+        addresses=(Address("chat.example.org", 8080),),
         username="борис",
         byte_order="big",
         save_directory=tmp_path,
@@ -94,7 +94,7 @@ def test_the_file_that_the_readme_shows(
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "Downloads").mkdir()
     assert read_command_line([f"--config={file}", "--bell=on"]) == Settings(
-        address=Address("chat.example.org", 8080),
+        addresses=(Address("chat.example.org", 8080),),
         username="bob",
         save_directory=tmp_path / "Downloads",
         max_save=1024**3,
@@ -166,7 +166,9 @@ def test_without_a_file_nothing_is_imported_for_it() -> None:
         ("help = true", "help: no such setting"),
         ("bell = 'off'", "bell: expected true or false"),
         ("plain = 1", "plain: expected true or false"),
-        ("address = 8080", "address: expected a text in quotes"),
+        ("address = 8080", "address: expected an address in quotes, or a list"),
+        ("address = []", "address: expected an address in quotes, or a list"),
+        ("address = ['a', 7]", "address: expected an address in quotes, or a list"),
         ("username = ['bob']", "username: expected a text in quotes"),
         ("max-save = true", "max-save: expected a number of bytes or a text"),
         ("max-save = 1.5", "max-save: expected a number of bytes or a text"),

@@ -16,7 +16,7 @@ from chat.client.program.login_flow import (
     LoginFlow,
     advice,
     credentials_of,
-    make_connector,
+    make_servers,
     wants_password,
 )
 from chat.client.program.password_file import FilePassword
@@ -24,7 +24,8 @@ from chat.client.program.settings import Settings
 from chat.client.resuming.resumer import Resumer
 from chat.client.resuming.wishes import CatchUpWishes
 from chat.client.runtime.gevent_runtime import GEVENT
-from chat.client.trust.connector import TrustPolicy, UnknownServer
+from chat.client.servers import server_choice
+from chat.client.trust.connector import Connector, TrustPolicy, UnknownServer
 from chat.net.address import parse_address
 from chat.net.fingerprint import fingerprint_of_key
 from chat.protocol.notices import Refusal
@@ -147,7 +148,7 @@ def test_all_that_the_settings_say_of_a_connection_counts(monkeypatch: pytest.Mo
     monkeypatch.setattr(login_flow, "connect_through", connect)
     address = parse_address("chat.example:8080")
     settings = Settings(
-        address, "bob", Path("in"), "little", max_save=7, password=FilePassword("secret")
+        (address,), "bob", Path("in"), "little", max_save=7, password=FilePassword("secret")
     )
     inbox = Inbox(settings.save_directory, settings.max_save)
     resumer = Resumer(GEVENT, lambda message: None, wishes=CatchUpWishes(50), rooms=["dev"])
@@ -169,6 +170,7 @@ def test_all_that_the_settings_say_of_a_connection_counts(monkeypatch: pytest.Mo
             "in_flight": resumer.queue.in_flight,
             "replay": 50,
             "rooms": ("dev",),
+            "reach": None,
             "device": None,  # a device of this run alone, which the server would remember by the password
         }
     )
@@ -179,7 +181,7 @@ def test_the_rooms_of_the_state_of_this_user_are_joined(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first login already: the user has no other state yet."""
-    settings = Settings(parse_address("chat.example:8080"), "bob", state=tmp_path / "bob")
+    settings = Settings((parse_address("chat.example:8080"),), "bob", state=tmp_path / "bob")
     state = ClientState(settings, print, is_person=True)
     state.of("bob").keep_rooms(["den"], by_server=False)
     resumer = Resumer(GEVENT, lambda message: None, rooms=["dev"])
@@ -200,12 +202,17 @@ def test_all_that_the_settings_say_of_encryption_counts(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     demanded: list[TrustPolicy] = []
-    monkeypatch.setattr(login_flow, "Connector", lambda runtime, address, it: demanded.append(it))
+
+    def make(runtime: object, address: object, policy: TrustPolicy, keys: object) -> Connector:
+        demanded.append(policy)
+        return Connector(GEVENT, parse_address("chat.example:8080"), policy)
+
+    monkeypatch.setattr(server_choice, "Connector", make)
     key = fingerprint_of_key(b"key")
     settings = Settings(
         tls="required", fingerprint=key, insecure=True, known_hosts=tmp_path / "known"
     )
-    make_connector(settings, bool)
+    make_servers(settings, bool)
     (policy,) = demanded
     assert policy == TrustPolicy("required", key, True, policy.known_hosts, bool)
     assert policy.known_hosts.path == tmp_path / "known"

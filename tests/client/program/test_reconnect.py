@@ -21,8 +21,8 @@ from chat.client.program import reconnect
 from chat.client.program.catching_up import CatchingUp
 from chat.client.program.reconnect import GaveUp
 from chat.client.resuming.events import CatchUpBegan, CatchUpEnded, Disconnected, LineRestored
-from chat.client.resuming.retrying import RetryPolicy
 from chat.client.resuming.wishes import CatchUpWishes
+from chat.client.servers.retrying import RetryPolicy
 from chat.client.state.memory import Memory
 from chat.client.state.places import ROOM
 from chat.client.state.unanswered_line import FirstSending, UnansweredLine

@@ -12,7 +12,7 @@ from chat.client.errors import (
 )
 from chat.client.program import reconnect as reconnect_module
 from chat.client.resuming.events import Disconnected
-from chat.client.resuming.retrying import Pauses, RetryPolicy
+from chat.client.servers.retrying import Pauses, RetryPolicy
 from tests.client.fake_connection import FakeConnection, run_until_idle
 from tests.client.reconnector_world import World
 from tests.server.fakes import FakeClock

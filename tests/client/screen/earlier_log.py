@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 from itertools import count
 
 from chat.client.connection.events import RoomHistory, Text, Welcome
-from chat.client.connection.session_state import read_timestamp
+from chat.client.connection.session.timestamps import read_timestamp
 from chat.client.conversation.requests import FetchEarlier, FetchFound
 from chat.client.conversation.ui_events import EarlierListing, Failed, FoundListing, Tag
 from chat.client.screen.model.views import View

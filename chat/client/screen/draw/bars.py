@@ -129,10 +129,14 @@ def _hints(model: Model, keys: OwnKeys) -> tuple[str, ...]:
 
 
 def _connection(model: Model) -> list[Span]:
+    if model.is_changing:
+        return [Span("going to another server", STATUS_ALERT)]
     if model.is_online and model.lag:
         return [Span(f"no answer for {model.lag:.0f} s", STATUS_ALERT)]
+    if model.is_online and model.unconfirmed is not None:
+        return [Span(f"{UNCONFIRMED}, for {model.unconfirmed:.0f} s", STATUS_ALERT)]
     if model.is_online:
-        return [Span(UNCONFIRMED, STATUS_ALERT)] if model.is_unconfirmed else []
+        return []
     if model.is_dismissed:
         return [Span("no connection: /reconnect or /quit", STATUS_ALERT)]
     if model.retry_in is None:

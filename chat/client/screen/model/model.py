@@ -60,8 +60,9 @@ class Model(OpenViews):
 
     ``address`` is the address of the room. ``is_online``: there is a connection. Without one, the next try is in
     ``retry_in`` seconds; with ``is_dismissed`` there is no next try until the user asks for one. ``lag`` is for how
-    many seconds the server has owed an answer, 0.0 for none. ``tick`` updates ``retry_in`` and ``lag``.
-    ``is_unconfirmed``: the server is alive, and has not confirmed the user's messages yet.
+    many seconds the server has owed an answer, 0.0 for none. ``unconfirmed`` is for how many seconds the server has
+    been alive and could not confirm messages; None: it can. ``tick`` updates these three. ``is_changing``: the
+    connection was lost, and the client goes to another server.
 
     ``encrypted`` is whether the connection is, None while there is none. ``is_named``: the server has granted
     ``username``; until then it is only what the user asks for. ``running`` are the transfers under way, by number.
@@ -83,7 +84,8 @@ class Model(OpenViews):
         self.lag = 0.0
         self.epoch: str | None = None
         self.can_search = False
-        self.is_unconfirmed = False
+        self.unconfirmed: float | None = None
+        self.is_changing = False
         self.now: datetime | None = None
         self.running: dict[int, Transfer] = {}
         self.rates = Rates()
@@ -118,6 +120,12 @@ class Model(OpenViews):
         """Return whether the open views are listed beside the log, if there is room."""
         return self.has_rooms if self.shows_sidebar is None else self.shows_sidebar
 
+    @property
+    def changes_by_itself(self) -> bool:
+        """Whether what is shown changes with the time alone."""
+        is_waiting = bool(self.lag) or self.unconfirmed is not None
+        return bool(self.running) or is_waiting or not self.is_online
+
     def tick(self, now: datetime) -> None:
         """Measure the transfers, and count down. Call it a few times a second while either goes on."""
         step = (now - self.now).total_seconds() if self.now is not None else 0.0
@@ -126,6 +134,7 @@ class Model(OpenViews):
             # None (no next try) and 0.0 (no lag) stay as they are.
             self.retry_in = self.retry_in and max(self.retry_in - step, 0.0)
             self.lag = self.lag and self.lag + step
+            self.unconfirmed = None if self.unconfirmed is None else self.unconfirmed + step
         self.now = now
         self.rates.look(self.running.values(), now)
 

@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from chat.client.attention.ignored import Ignored
-from chat.client.connection.session_state import read_timestamp
+from chat.client.connection.session.timestamps import read_timestamp
 from chat.client.conversation.requests import FetchEarlier, RequestError, ShowEarlier
 from chat.client.conversation.ui_events import Asked, EarlierListing, Failed, Tag, UiEvent
 from chat.client.frontends.clock import time_of_day

@@ -88,7 +88,7 @@ class MessageUpdater:
             people.add(sender)
         model.attention.presence.spoke(sender, event.timestamp)
         if own:
-            model.is_unconfirmed = False
+            model.unconfirmed = None
         mentions = not own and model.attention.hear(event.timestamp, sender, text, to, room)
         said = Said(
             event.timestamp,

@@ -27,10 +27,12 @@ from chat.client.conversation.ui_events import (
     Lag,
     MentionList,
     Problem,
+    ServerInfo,
     Told,
     TransferChanged,
     TransferListing,
     UiEvent,
+    Unconfirmed,
     UserFound,
     UserList,
 )
@@ -38,12 +40,14 @@ from chat.client.frontends.room_lines import crowd_words
 from chat.client.frontends.wording import (
     DISCONNECTED,
     block_line,
+    changed_server_line,
     device_lines,
     file_lines,
     kept_line,
     local_times,
     mention_lines,
     people,
+    server_lines,
     some_names,
     status_line,
     transfer_line,
@@ -75,6 +79,8 @@ class ModelUpdater:
         self._messages = MessageUpdater(model)
         self._rooms = RoomUpdater(model)
         self._lost_at: datetime | None = None
+        self._is_inside = False
+        self._changed = ""  # why the client has gone to another server, a moment ago
         self._trouble = ""  # the last sentence shown about the connection
         self._attempt: Remark | None = None  # the last one about an attempt that the user made
         self._takers: dict[type, Callable[[Any, datetime], Alert | None]] = {
@@ -90,10 +96,12 @@ class ModelUpdater:
             Problem: self._problem_told,
             Disconnected: self._disconnected,
             Lag: self._lag,
+            Unconfirmed: self._unconfirmed,
             UserList: self._people,
             DeviceListing: self._devices,
             BlockListing: self._blocks,
             UserFound: self._found,
+            ServerInfo: lambda event, now: self._model.remark(now, *server_lines(event)),
             TransferListing: self._transfers,
             FileListing: lambda event, now: self._model.remark(now, *file_lines(event)),
             Explanation: self._explanation,
@@ -173,10 +181,17 @@ class ModelUpdater:
         model.is_named = True
         model.default_room.people.reset(event.users, event.registered, event.moderators)
         model.is_online, model.retry_in, model.lag = True, None, 0.0
-        model.is_unconfirmed = False
+        model.unconfirmed = None
         model.epoch = None if event.history is None else event.history.epoch
         model.can_search = event.search
         kept: tuple[str, ...] = ()
+        was_inside, self._is_inside, model.is_changing = self._is_inside, True, False
+        if was_inside:
+            reason, self._changed = self._changed, ""
+            if reason:
+                self._tell(now, changed_server_line(reason, event.node))
+            self._rooms.welcome(event)
+            return
         if self._lost_at is None:
             kept = (kept_line(event.history),) if event.history is not None else ()
             others = [name for name in event.users if name != event.username]
@@ -191,6 +206,10 @@ class ModelUpdater:
     def _disconnected(self, event: Disconnected, now: datetime) -> None:
         """Show an outage. It may take hours and many tries, so only a new reason gets a new line."""
         model = self._model
+        if event.elsewhere:
+            self._changed, model.is_changing = event.reason, True
+            return
+        self._is_inside, self._changed, model.is_changing = False, "", False
         model.tick(now)  # so that the countdown begins now
         model.is_online, model.retry_in, model.lag = False, event.retry_in, 0.0
         # Only the next connection tells again who is there, and whether it is encrypted.
@@ -233,9 +252,15 @@ class ModelUpdater:
         self._model.tick(now)
         self._model.lag = event.seconds
 
+    def _unconfirmed(self, event: Unconfirmed, now: datetime) -> None:
+        since = event.since
+        self._model.tick(now)
+        waited = None if since is None else (now - since).total_seconds()
+        self._model.unconfirmed = None if waited is None else max(0.0, waited)
+
     def _notice(self, event: Notice, now: datetime) -> None:
         if event.code == NoticeCode.WAITING.value:
-            self._model.is_unconfirmed = True
+            self._model.unconfirmed = self._model.unconfirmed or 0.0
             return
         if event.code == NoticeCode.SHUTTING_DOWN.value:
             return  # the line about the lost connection gives the same sentence
@@ -279,7 +304,7 @@ class ModelUpdater:
         )
 
     def _done(self, event: Done, now: datetime) -> None:
-        self._model.is_unconfirmed = False
+        self._model.unconfirmed = None
         self._model.settle(event.tag)
         self._rooms.settle(event.tag, now)
         self._model.command_of(event.tag)
@@ -288,7 +313,7 @@ class ModelUpdater:
             self._model.remark(now, f"the server says: {first}", *further)
 
     def _failed(self, event: Failed, now: datetime) -> None:
-        self._model.is_unconfirmed = False
+        self._model.unconfirmed = None
         sentence = local_times(event.sentence)
         command = self._model.command_of(event.tag)
         if self._model.settle(event.tag, sentence):
