@@ -116,6 +116,10 @@ class Actor:
         waiting = ", ".join(line.nonce for line in self._lines[:3])
         return f"{self.person.client} is {where}; waiting: {waiting or 'nothing'}; {self._why}"
 
+    def send_files(self) -> None:
+        """Send and fetch large files from now on, and do nothing else."""
+        self._deeds.send_files()
+
     def go_elsewhere(self) -> None:
         """Break the connection; the next one leads to any server."""
         if self._link is not None:
