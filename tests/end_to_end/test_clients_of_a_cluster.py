@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from chat.client import Connection, Disconnected, Text, Welcome, connect
+from chat.client import Connection, Disconnected, Left, Text, Welcome, connect
 from tests.end_to_end.client_process import ClientProcess
 from tests.end_to_end.cluster_servers import ClusterServers, cluster_servers
 from tests.end_to_end.screens import PyteScreen, client
@@ -113,7 +113,7 @@ def test_a_program_whose_server_is_killed_is_soon_at_the_other(
         bob.ask(type="text", text="here", id=1)
         bob.output.wait_for('"done","id":1')
         for event in alice:
-            assert not (type(event).__name__ == "Left"), "the session goes on"
+            assert not isinstance(event, Left), "the session goes on"
             if isinstance(event, Text) and event.text == "here":
                 break
         bob.ask(type="quit")
@@ -160,9 +160,10 @@ def test_a_room_of_the_library_says_each_line_once_while_its_server_is_killed(
 
 
 def test_people_see_nothing_of_a_restart(servers: ClusterServers, home: Path) -> None:
-    with connect(servers.address("b"), "alice") as alice, ClientProcess(
-        servers.address("a"), "bob", "--plain", directory=home, terminal=True
-    ) as bob:
+    with (
+        connect(servers.address("b"), "alice") as alice,
+        ClientProcess(servers.address("a"), "bob", "--plain", directory=home, terminal=True) as bob,
+    ):
         bob.output.wait_for("you are in the room as bob")
         alice.send_text("before")
         bob.output.wait_for(r"\[alice\]: before")
