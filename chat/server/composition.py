@@ -17,6 +17,8 @@ from chat.server.limits.address_limits import AddressLimits
 from chat.server.limits.limits import ConnectionsPerAddress
 from chat.server.listener import Listener
 from chat.server.log.log import Log, MemoryLog
+from chat.server.membership.room_wishes import OPERATOR_ROOM
+from chat.server.moderation.bans import OPERATOR_BAN
 from chat.server.monitoring import snapshot
 from chat.server.moving.draining import Draining
 from chat.server.moving.sending_away import SendingAway
@@ -152,6 +154,7 @@ class Composition(ServerParts):
                 "say": commands.announce,
                 PURGE: commands.purge,
                 APPLY_CHANGES: commands.apply_changes,
+                **{name: partial(commands.change, name) for name in (OPERATOR_BAN, OPERATOR_ROOM)},
                 **serve_operator(self.account_parts.operations, self.accounts),
                 **(
                     cluster_commands(self.cluster, self.draining, ask_to_stop)
@@ -192,6 +195,8 @@ class Composition(ServerParts):
             self.service,
             other_addresses=cluster.other_addresses,
             close_entrance=login.close,
+            # Made later.
+            end_connections=lambda: self.handler.end_all(DRAIN_TIMEOUT),
             ended=cluster.ended,
         )
 
@@ -228,6 +233,7 @@ class Composition(ServerParts):
             spool=self.spool,
             backlogs=self.backlogs,
             timestamp=self._clock,
+            elsewhere=self.cluster.await_content if self.cluster is not None else None,
         )
 
     def _list_stages(self) -> Stages:
@@ -235,6 +241,7 @@ class Composition(ServerParts):
         cluster, purges = self.cluster, self.moderating.purges
         return Stages(
             prepare=(
+                *((cluster.links.arrive,) if cluster is not None else ()),
                 *((certificates.load,) if certificates is not None else ()),
                 *((cluster.load_numbers,) if cluster is not None else ()),
                 self.accounts.start,

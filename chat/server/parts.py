@@ -190,6 +190,7 @@ class ServerParts:
         }
         self.service.about_node = self._about_node
         cluster.connect(self.service, self.operations, history, self._adapt, memory)
+        cluster.links.use(self.spool, self.files)
         cluster.writer.flushes = (
             mailboxes.marks.write,
             self.rooms.store.write_waiting,
@@ -198,7 +199,9 @@ class ServerParts:
 
     def _make_commands(self) -> Commands:
         service = self.service
-        commands = Commands(self.operations, service.is_here, service.remind, self.sharing)
+        commands = Commands(
+            self.operations, service.is_here, service.remind, self.sharing, service.notify
+        )
         commands.add_plain(Verb.PING, answer_ping)
         rooms = self.service.rooms
         recent = self.kept.recent if self.kept is not None else None

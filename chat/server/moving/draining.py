@@ -23,6 +23,7 @@ SPREAD = 5.0  # seconds
 PATIENCE = 10.0  # seconds in which the users may go, after the last batch
 _LOOK = 0.05  # seconds between two looks whether they have gone
 _GO = "This server is about to stop; your client goes to another one."
+_ENDS = "The server is shutting down."
 CLOSED = "This server is about to stop; try another one."
 
 
@@ -36,8 +37,8 @@ class DrainPlan(NamedTuple):
 class Draining:
     """Ask users to go to one of ``other_addresses``.
 
-    ``close_entrance`` gets the sentence by which logins are refused from then on. ``ended`` is set when this server has
-    left the log: then nobody can move any more.
+    ``close_entrance`` gets the sentence by which logins are refused from then on. ``end_connections`` lets all sessions
+    leave that are still here. ``ended`` is set when this server has left the log: then nobody can move any more.
     """
 
     def __init__(
@@ -47,12 +48,14 @@ class Draining:
         *,
         other_addresses: Callable[[], list[str]],
         close_entrance: Callable[[str], object],
+        end_connections: Callable[[], object],
         ended: Event,
     ) -> None:
         self._directory = directory
         self._service = service
         self._other_addresses = other_addresses
         self._close_entrance = close_entrance
+        self._end_connections = end_connections
         self._ended = ended
 
     def plan(self) -> DrainPlan:
@@ -61,8 +64,18 @@ class Draining:
         return DrainPlan(len(users), len(self._other_addresses()))
 
     def run(self) -> None:
-        """Move the users; return when those who can move have gone, or had their time."""
+        """Move the users, and let the others leave; return when nobody is here."""
         self._close_entrance(CLOSED)
+        self._move()
+        if self._ended.is_set():
+            return
+        # Before the log closes: so the other servers hear at once that these users leave, and why.
+        for session in self._directory.here:
+            self._service.notify(session, NoticeCode.SHUTTING_DOWN, _ENDS)
+        self._end_connections()
+
+    def _move(self) -> None:
+        """Ask the users to move; return when those who can have gone, or had their time."""
         # A raw client does not know the notice. Its user hears of the stop.
         moving = [session for session in self._directory.here if session.token is not None]
         if not moving or not self._other_addresses():

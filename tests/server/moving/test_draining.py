@@ -35,6 +35,7 @@ class DrainedServer:
             chat_server.parts.service,
             other_addresses=lambda: self.others,
             close_entrance=self.login.close,
+            end_connections=lambda: chat_server.parts.handler.end_all(5),
             ended=self.ended,
         )
 
@@ -72,8 +73,8 @@ def test_users_are_moved_in_batches(
     for client in clients:
         client.leave()
     task.get(timeout=5)
-    assert raw.read_until(MessageType.LOGOUT, b"")
-    assert drained.chat_server.here() == ["raw"]
+    assert raw.read_to_end()[-1].text == "The server is shutting down."
+    assert drained.chat_server.here() == []
 
 
 def test_many_are_moved_within_the_time_for_all(
@@ -119,15 +120,21 @@ def test_users_who_do_not_go_are_not_waited_for_for_ever(
     assert "2 sessions did not move to another server" in caplog.text
 
 
-@pytest.mark.parametrize("others", [[], OTHERS])
-def test_nobody_is_waited_for_without_others_or_without_users(
-    chat_server: TestServer, others: list[str]
-) -> None:
-    drained = DrainedServer(chat_server, others)
-    if not others:
-        drained.join(1)
+def test_without_another_server_users_hear_that_this_one_stops(chat_server: TestServer) -> None:
+    drained = DrainedServer(chat_server, [])
+    alice, bob = drained.join(2)
+    alice.expect_joined("user1")
     began = time.monotonic()
     drained.draining.run()
+    assert time.monotonic() - began < 2
+    bob.expect_notice("shutting-down")
+    assert alice.expect_notice("shutting-down")
+    assert chat_server.here() == []
+
+
+def test_nobody_is_waited_for_without_users(chat_server: TestServer) -> None:
+    began = time.monotonic()
+    DrainedServer(chat_server, OTHERS).draining.run()
     assert time.monotonic() - began < 0.1
 
 
