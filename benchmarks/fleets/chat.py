@@ -15,7 +15,7 @@ from benchmarks.processes import free_port
 from chat import __version__
 from chat.net.engine_url import parse_engine_url
 from chat.protocol.descriptor import MessageType, encode_frame
-from chat.server.replication.founding import CannotFound, found_cluster
+from chat.server.replication.stored.founding import CannotFound, found_cluster
 
 _SECRET = "s" * 40
 

@@ -230,6 +230,7 @@ class Composition(ServerParts):
             spool=self.spool,
             backlogs=self.backlogs,
             timestamp=self._clock,
+            elsewhere=self.cluster.await_content if self.cluster is not None else None,
         )
 
     def _list_stages(self) -> Stages:
@@ -237,6 +238,7 @@ class Composition(ServerParts):
         cluster, purges = self.cluster, self.moderating.purges
         return Stages(
             prepare=(
+                *((cluster.links.arrive,) if cluster is not None else ()),
                 *((certificates.load,) if certificates is not None else ()),
                 *((cluster.load_numbers,) if cluster is not None else ()),
                 self.accounts.start,

@@ -190,6 +190,7 @@ class ServerParts:
         }
         self.service.about_node = self._about_node
         cluster.connect(self.service, self.operations, history, self._adapt, memory)
+        cluster.links.use(self.spool, self.files)
         cluster.writer.flushes = (
             mailboxes.marks.write,
             self.rooms.store.write_waiting,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from chat.protocol.frames import LargeContent
 from chat.server.accounts.accounts import Account, Accounts
 from chat.server.accounts.devices import Devices
 from chat.server.accounts.password_guard import PasswordGuard
@@ -60,6 +61,7 @@ class SessionParts:
         spool: Spool,
         backlogs: BacklogLimits,
         timestamp: Callable[[], str],
+        elsewhere: Callable[[int, bytes], LargeContent] | None,
     ) -> None:
         open_session = partial(
             Session,
@@ -78,7 +80,7 @@ class SessionParts:
         open_transfer = partial(
             TransferConnection,
             service=service,
-            fetching=Fetching(offers, service.rooms, path.history, files),
+            fetching=Fetching(offers, service.rooms, path.history, files, elsewhere),
             files=files,
             parts=Parts(files) if files is not None else None,
             timestamp=timestamp,

@@ -13,7 +13,7 @@ import gevent
 
 from chat.net.engine_url import parse_engine_url
 from chat.server.cluster.log_entry import LogEntry, parse_entry
-from chat.server.replication.founding import found_cluster
+from chat.server.replication.stored.founding import found_cluster
 from tests.cluster.engines import Engines, EngineView
 from tests.cluster.people import MODERATOR, OPEN_ROOMS, PASSWORD
 from tests.cluster.recording import EngineEntry

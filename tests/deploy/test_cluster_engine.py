@@ -18,8 +18,8 @@ from chat.server.cluster.log_entry import LogEntry
 from chat.server.cluster.redis_connection import Dialer, EngineAway, EngineRefused
 from chat.server.cluster.replicated_log import ReplicatedLog
 from chat.server.cluster.standing import Standing
-from chat.server.replication.founding import CannotFound, found_cluster
 from chat.server.replication.leases import read_leases
+from chat.server.replication.stored.founding import CannotFound, found_cluster
 from tests.deploy.cluster_files import prepared, read_compose
 from tests.server.cluster.engine_process import PROGRAM, EngineProcess, needs_engine
 from tests.server.cluster.servers import EPOCH, LIMITS, until

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from chat.net.engine_url import parse_engine_url
-from chat.server.replication.founding import found_cluster
+from chat.server.replication.stored.founding import found_cluster
 from tests.end_to_end.server_process import ServerProcess
 from tests.server.cluster.engine_process import EngineProcess, free_port
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from chat.net.engine_url import parse_engine_url
-from chat.server.replication.founding import found_cluster
+from chat.server.replication.stored.founding import found_cluster
 from tests import homes
 from tests.end_to_end.server_process import PATIENCE, ServerProcess, eventually, running_server
 from tests.package_tree import ROOT

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chat.net.engine_url import parse_engine_url
-from chat.server.replication.founding import found_cluster
+from chat.server.replication.stored.founding import found_cluster
 from tests.end_to_end.server_process import ServerProcess, eventually, running_server
 from tests.server.cluster.engine_process import EngineProcess, needs_engine
 

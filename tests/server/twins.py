@@ -22,7 +22,13 @@ from chat.server.cluster.standing import Standing
 from chat.server.history.writer import open_writer
 from chat.server.log.log import LogClosed
 from chat.server.replication import cluster
-from chat.server.replication.place import AppliedPlace, StateChanges, make_tables, write_state
+from chat.server.replication.shared_log import NowhereContent
+from chat.server.replication.stored.place import (
+    AppliedPlace,
+    StateChanges,
+    make_tables,
+    write_state,
+)
 from chat.server.settings import Settings
 from chat.server.storage.database import Database
 from tests.server.fakes import wait_until
@@ -163,6 +169,30 @@ class ServersLog:
         return True
 
 
+class NoLinks:
+    """Stands for the connections between servers: each has its data and its contents already."""
+
+    servers: object = None
+    address = None
+
+    def __init__(self, settings: Settings) -> None:
+        pass
+
+    def use(self, *parts: object) -> None:
+        """Take the parts that have contents."""
+
+    def arrive(self) -> None:
+        """Leave the data as they are."""
+
+    def open(self, run: str) -> None:
+        """Serve nobody."""
+
+    def stop(self) -> None:
+        """End nothing."""
+
+    await_content = staticmethod(NowhereContent)
+
+
 class Twins:
     """Two servers of one cluster, ``adam`` and ``berta``, which begin with the same data. More may come."""
 
@@ -241,6 +271,7 @@ def open_twins(directory: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any)
     """Run two servers with the default settings except for ``changes``; the data are from ``found``."""
     engine = Engine()
     monkeypatch.setattr(cluster, "ReplicatedLog", engine.make_log)
+    monkeypatch.setattr(cluster, "PeerLinks", NoLinks)
     twins = Twins(engine, directory, changes)
     try:
         yield twins

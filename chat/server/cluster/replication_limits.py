@@ -24,7 +24,7 @@ class ReplicationLimits(Struct):
     retry: float = 0.2
     look: float = 1.0
     trim: float = 60.0
-    keep: float = 24 * 3600.0
+    keep: float = 2 * 3600.0
     max_entry: int = 256 << 10
     max_record: int = 8 << 20
     max_waiting: int = 32 << 20

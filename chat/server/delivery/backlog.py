@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
-from chat.protocol.frames import LargeContent
+from chat.protocol.frames import Frame, LargeContent
+from chat.server.delivery.awaited import AwaitedFrame
 
 # Pieces of up to _GATHERED bytes are copied into one bytearray. A separate object for each would take several times the
 # memory of its bytes, and a system call to send. Larger pieces are views of the batch that all users share.
@@ -33,7 +34,7 @@ class Backlog:
     __slots__ = ("_items", "size")
 
     def __init__(self) -> None:
-        self._items: deque[bytearray | memoryview | FileSlice] = deque()
+        self._items: deque[bytearray | memoryview | FileSlice | AwaitedFrame] = deque()
         self.size = 0
 
     def __bool__(self) -> bool:
@@ -54,7 +55,19 @@ class Backlog:
         """Append ``content`` from ``offset`` on, and hold the content until it has been sent."""
         self._items.append(FileSlice(content, offset))
 
-    def head(self) -> memoryview | FileSlice:
+    def append_awaited(self, awaited: AwaitedFrame) -> None:
+        """Append a frame whose content is awaited. Its owner replaces it when it is the head."""
+        self._items.append(awaited)
+
+    def replace_awaited(self, frame: Frame, encoded: bytes) -> None:
+        """Put ``frame`` in the place of the awaited frame at the head; ``encoded`` are its bytes in memory."""
+        self._items.popleft()
+        if frame.large is not None and frame.content_size:
+            self._items.appendleft(FileSlice(frame.large, frame.offset))
+        self._items.appendleft(memoryview(encoded))
+        self.size += len(encoded)
+
+    def head(self) -> memoryview | FileSlice | AwaitedFrame:
         """Return the item to send next. The backlog must not be empty."""
         item = self._items[0]
         if isinstance(item, bytearray):
@@ -66,6 +79,7 @@ class Backlog:
     def consume(self, sent: int) -> None:
         """Remove ``sent`` bytes, which the socket took, from the head."""
         item = self.head()
+        assert not isinstance(item, AwaitedFrame), "its owner replaces it first"
         if isinstance(item, FileSlice):
             item.offset += sent
             item.left -= sent

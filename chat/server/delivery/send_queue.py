@@ -22,6 +22,7 @@ from chat.process.fairness import yield_to_loop
 from chat.protocol.descriptor import ByteOrder
 from chat.protocol.frames import Frame
 from chat.protocol.notices import LeaveReason
+from chat.server.delivery.awaited import AwaitedContent, AwaitedFrame
 from chat.server.delivery.backlog import Backlog, FileSlice
 from chat.server.net.transport import Transport
 
@@ -171,6 +172,9 @@ class SendQueue:
 
     def put(self, frame: Frame) -> None:
         """Send or queue a whole frame, with its large content."""
+        if isinstance(frame.large, AwaitedContent) and not self.closed:
+            self._ensure_backlog().append_awaited(AwaitedFrame(frame, frame.large))
+            return
         self.give(frame.encode(self.order))
         if frame.large is not None and frame.content_size and not self.closed:
             # Always by the writer, which sends a file in pieces and lets other greenlets run between them.
@@ -283,6 +287,9 @@ class SendQueue:
         least ``MIN_RATE`` bytes a second.
         """
         item = backlog.head()
+        if isinstance(item, AwaitedFrame):
+            self._await(backlog, item)
+            return
         left = item.left if isinstance(item, FileSlice) else len(item)
         # A file holds space in the spool until it is sent, so its receiver has to hurry. The bytes in memory are
         # bounded by the limits of backlogs.
@@ -304,8 +311,24 @@ class SendQueue:
             else:
                 self._transport.wait_writable(window_end - time.monotonic())
 
+    def _await(self, backlog: Backlog, item: AwaitedFrame) -> None:
+        """Wait for the content of the frame at the head, and put the frame in its place."""
+        frame = item.get()
+        try:
+            # The user may have left meanwhile.
+            if not self.closed:
+                encoded = frame.encode(self.order)
+                backlog.replace_awaited(frame, encoded)
+                self._limits.changed(self, len(encoded))
+        finally:
+            if frame.large is not None:
+                frame.large.release()
+
     def _try_item(self, backlog: Backlog) -> int:
         item = backlog.head()
+        assert not isinstance(item, AwaitedFrame), (
+            "the user gets nothing while the content is awaited"
+        )
         if isinstance(item, FileSlice):
             sent = self._transport.try_sendfile(item.content.fileno(), item.offset, item.left)
             backlog.consume(sent)

@@ -135,12 +135,28 @@ def make_context() -> ssl.SSLContext:
     return context
 
 
+def key_files(directory: Path) -> tuple[Path, Path]:
+    """Return the paths of the server's own certificate and key in its data directory."""
+    return directory / CERTIFICATE_NAME, directory / KEY_NAME
+
+
+def put_key(directory: Path, certificate: bytes, key: bytes) -> None:
+    """Let a certificate and a key (PEM) be the server's own. Raises CertificateFault."""
+    certificate_path, key_path = key_files(directory)
+    try:
+        with _locked(directory):
+            _write(key_path, key)
+            _write(certificate_path, certificate)
+    except OSError as problem:
+        raise CertificateFault(f"cannot store the key in {directory}: {problem.strerror}") from None
+
+
 def _make_own(directory: Path) -> tuple[Path, Path]:
     """Return the paths of the certificate and the key in ``directory``; make the files that are missing.
 
     Raises CertificateFault.
     """
-    certificate, key = directory / CERTIFICATE_NAME, directory / KEY_NAME
+    certificate, key = key_files(directory)
     try:
         make_private_directory(directory)
         with _locked(directory):

@@ -97,7 +97,7 @@ def _found_or_leave(directory: Path, options: dict[str, Any]) -> str:
     if missing is not None:
         raise UsageError(missing)
     # Imported only here: it needs redis-py, which is an extra.
-    from chat.server.replication.founding import CannotFound, found_cluster, leave_cluster
+    from chat.server.replication.stored.founding import CannotFound, found_cluster, leave_cluster
 
     url = engine_of(options) if options["init"] else None
     try:

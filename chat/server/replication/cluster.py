@@ -22,6 +22,7 @@ from chat.server.cluster.redis_connection import EngineAway
 from chat.server.cluster.replicated_log import ReplicatedLog
 from chat.server.cluster.replication_limits import DEFAULT_LIMITS, ReplicationLimits
 from chat.server.cluster.standing import Standing
+from chat.server.delivery.awaited import AwaitedContent
 from chat.server.directory.directory import Directory
 from chat.server.entrance.entrance import Entering
 from chat.server.entrance.joining import Joining, read_joining
@@ -30,14 +31,15 @@ from chat.server.log.log import Change, LogClock, LogFull
 from chat.server.log.operations import Operations
 from chat.server.replication.faults import CannotFollow
 from chat.server.replication.leases import read_leases
-from chat.server.replication.place import AppliedPlace, SharedState, StateChanges, read_state
+from chat.server.replication.peer_links import PeerLinks
 from chat.server.replication.record_codec import VERSION
 from chat.server.replication.remote_member import RemoteMember
 from chat.server.replication.server_list import ServerList, facts_of
 from chat.server.replication.shared_log import GONE, SharedLog
 from chat.server.replication.shared_settings import SharedSettings, encode
-from chat.server.replication.state_notes import SharedSequences, StateNotes
-from chat.server.replication.state_writer import StateWriter
+from chat.server.replication.stored.place import AppliedPlace, SharedState, StateChanges, read_state
+from chat.server.replication.stored.state_notes import SharedSequences, StateNotes
+from chat.server.replication.stored.state_writer import StateWriter
 from chat.server.room.service import ChatService
 from chat.server.sessions.session import Session
 from chat.server.settings import Settings
@@ -82,6 +84,8 @@ class Cluster:
         self.writer = StateWriter(database)
         self.log = SharedLog(clock, directory.at, limits, self._note_applied)
         self.wait_for_room = self.log.wait_for_room
+        self.links = PeerLinks(settings)
+        self.log.await_content = self.links.await_content
         self.on_standing: list[Callable[[Standing, str], object]] = []
         self.standing = Standing.STARTING
         self.reason = ""
@@ -116,7 +120,7 @@ class Cluster:
         """
         self._service = service
         self._memory = memory
-        self.servers = servers = ServerList(operations)
+        self.servers = self.links.servers = servers = ServerList(operations)
         self.shared_settings = settings = SharedSettings(operations, self._settings, adapt)
         facts = {
             _SERVERS: servers.stored,
@@ -199,12 +203,13 @@ class Cluster:
     def introduce(self, fingerprint: str) -> None:
         """Tell the other servers about this one, and which settings count now. ``fingerprint`` is that of its key.
 
-        Raises CannotFollow.
+        Raises CannotFollow, and OSError if this server cannot listen for the others.
         """
         assert self.servers is not None
         assert self.shared_settings is not None
         try:
-            self.servers.tell(facts_of(self._configured, fingerprint, VERSION))
+            self.links.open(self.log.incarnation)
+            self.servers.tell(facts_of(self._configured, self.links.address, fingerprint, VERSION))
             if encode(self._configured) != self.shared_settings.stored():
                 self.shared_settings.tell(self._configured)
         except LogFull as problem:
@@ -215,6 +220,10 @@ class Cluster:
                     "the server %s shows clients another key than this one: they will not trust it",
                     other.node,
                 )
+
+    def await_content(self, size: int, digest: bytes) -> AwaitedContent:
+        """Return what stands for a content that is kept, but not here."""
+        return self.links.await_content(size, digest, "")
 
     def other_addresses(self) -> list[str]:
         """Return where clients can go besides this server."""
@@ -350,6 +359,7 @@ class Cluster:
 
     def stop(self) -> None:
         """Write the state a last time. Called when the log is closed, and before history is."""
+        self.links.stop()
         if self._watch is not None:
             self._watch.stop()
         if self._writing is not None:

@@ -28,10 +28,11 @@ SessionId = tuple[str, int]
 
 
 class EncodedRun(NamedTuple):
-    """A run of the session ``sender``. ``home`` is the server run that has a large content; see ``AbsentContent``."""
+    """A run of the session ``sender``. ``large``: its content is larger than what travels through the log."""
 
     sender: SessionId
     run: Run
+    large: bool = False
 
 
 class EncodedChange(NamedTuple):
@@ -40,24 +41,6 @@ class EncodedChange(NamedTuple):
     actor: SessionId | None
     name: str
     fields: dict[str, Any]
-
-
-class AbsentContent:
-    """A large content that another server of the cluster has: the one whose run is ``home``."""
-
-    def __init__(self, size: int, digest: bytes | None, home: str) -> None:
-        self.size = size
-        self.digest = digest
-        self.home = home
-
-    def fileno(self) -> int:
-        raise OSError("this server has not fetched the content")
-
-    def hold(self) -> None:
-        """Hold nothing: there is no file here."""
-
-    def release(self) -> None:
-        """Release nothing."""
 
 
 def encode(record: Record | Change, own: str) -> bytes:
@@ -120,9 +103,8 @@ def _decode_run(head: list[Any], data: bytes, place: int, writer: str) -> Encode
     if large:
         size, digest, is_kept = large
         known = bytes.fromhex(digest) if digest is not None else None
-        absent = AbsentContent(size, known, _session(sender, writer)[0])
-        run = run._replace(contents=[b""], size=size, large=absent, digest=known, is_kept=is_kept)
-    return EncodedRun(_session(sender, writer), run)
+        run = run._replace(contents=[b""], size=size, digest=known, is_kept=is_kept)
+    return EncodedRun(_session(sender, writer), run, bool(large))
 
 
 def _id_of(member: Member, own: str) -> SessionId:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from chat import __version__
+from chat.net.address import Address
 from chat.server.log.log import Change
 from chat.server.log.operations import Operations
 from chat.server.settings import Settings
@@ -76,9 +77,8 @@ class ServerList:
         self.on_change()
 
 
-def facts_of(settings: Settings, fingerprint: str, level: int) -> ServerFacts:
-    """Return what a server with ``settings`` tells the others."""
-    peer = settings.peer_address
+def facts_of(settings: Settings, peer: Address | None, fingerprint: str, level: int) -> ServerFacts:
+    """Return what a server with ``settings`` tells the others, which reach it at ``peer``."""
     return ServerFacts(
         settings.node,
         tuple(map(str, settings.public_addresses)),

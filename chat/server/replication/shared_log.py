@@ -10,7 +10,12 @@ from typing import Protocol
 from gevent.event import Event
 
 from chat.process.offload import Outcome
+from chat.protocol.descriptor import MessageType
+from chat.protocol.frames import Frame
+from chat.protocol.headers import ServerHeader, encode_server_header, parse_server_header
+from chat.protocol.notices import SERVER_NAME, NoticeCode
 from chat.server.cluster.log_entry import EntryId, LogEntry
+from chat.server.delivery.awaited import AwaitedContent
 from chat.server.directory.member import Member
 from chat.server.log.log import Change, Entry, LogClock, LogClosed, LogFull, Record
 from chat.server.replication.record_codec import EncodedChange, decode, encode
@@ -52,6 +57,26 @@ class Bounds(Protocol):
     def max_waiting_records(self) -> int: ...
 
 
+class NowhereContent(AwaitedContent):
+    """A content that cannot be had, in a server without connections to others."""
+
+    def __init__(self, size: int, digest: bytes | None, home: str) -> None:
+        super().__init__(size)
+
+    def await_frame(self, frame: Frame) -> Frame:
+        return content_away(frame, "The content is at another server.")
+
+
+def content_away(frame: Frame, sentence: str) -> Frame:
+    """Return the notice that takes the place of ``frame``, whose content cannot be had."""
+    about = parse_server_header(frame.header)
+    # An answer on a transfer connection, or a message to a user who gets contents whole.
+    code = NoticeCode.GONE if about.size is not None else NoticeCode.ANNOUNCEMENT
+    header = ServerHeader(SERVER_NAME, about.timestamp, notice=code.value, nonce=about.nonce)
+    text = f"{about.sender} sent {about.filename}. {sentence}" if about.filename else sentence
+    return Frame(MessageType.UTF8, encode_server_header(header), text.encode())
+
+
 class SharedLog:
     """The ``Log`` of a server in a cluster.
 
@@ -70,6 +95,8 @@ class SharedLog:
         self._find = find
         self._bounds = bounds
         self._on_applied = on_applied
+        # Makes what stands for a content, from its size, its SHA-256, and the server run that has it.
+        self.await_content: Callable[[int, bytes | None, str], AwaitedContent] = NowhereContent
         self._apply: Callable[[Entry], None] | None = None
         self._replicated: Replicated | None = None
         self._is_closed = False
@@ -156,7 +183,12 @@ class SharedLog:
                 return None
             return Change(decoded.name, decoded.fields, actor)
         sender = self._find(*decoded.sender)
-        return Record(sender, decoded.run) if sender is not None else None
+        if sender is None:
+            return None
+        run = decoded.run
+        if decoded.large:
+            run = run._replace(large=self.await_content(run.size, run.digest, writer))
+        return Record(sender, run)
 
     def _taken(self) -> float:
         """Return how much of what may wait is waiting, from 0 to 1."""

@@ -5,6 +5,7 @@ A user who may read a message may fetch its content. Nothing tells a user that a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, NoReturn
 
 from chat.protocol.frames import LargeContent
@@ -39,7 +40,10 @@ class Fetched(NamedTuple):
 
 
 class Fetching:
-    """Find contents among ``offers``, in ``archive`` and in ``files``; None: messages, or files, are not kept."""
+    """Find contents among ``offers``, in ``archive`` and in ``files``; None: messages, or files, are not kept.
+
+    ``elsewhere`` returns a content, from its size and SHA-256, that another server may have; None: there is no other.
+    """
 
     def __init__(
         self,
@@ -47,11 +51,13 @@ class Fetching:
         rooms: Rooms,
         archive: HistoryStore | None,
         files: KeptFiles | None,
+        elsewhere: Callable[[int, bytes], LargeContent] | None = None,
     ) -> None:
         self._offers = offers
         self._rooms = rooms
         self._archive = archive
         self._files = files
+        self._elsewhere = elsewhere
 
     def find(self, member: Member, header: ClientHeader) -> Fetched:
         """Return the content that ``header`` asks for. May wait for the disk. Raises CommandRefused."""
@@ -109,10 +115,13 @@ class Fetching:
         digest = run.digest
         if digest is None or self._files is None:
             _refuse()
+        found = header._replace(sha256=digest.hex())
         try:
-            return Fetched(self._files.open(digest, run.size), header._replace(sha256=digest.hex()))
+            return Fetched(self._files.open(digest, run.size), found)
         except FileGone:
-            _refuse()
+            if self._elsewhere is None:
+                _refuse()
+            return Fetched(self._elsewhere(run.size, digest), found)
         except FileDamaged:
             _refuse(_DAMAGED)
         except OSError:

@@ -21,6 +21,7 @@ def drain(backlog: Backlog, step: int) -> bytes:
             assert isinstance(content, FakeContent)
             taken += content.data[item.offset : item.offset + size]
         else:
+            assert isinstance(item, memoryview)
             size = min(step, len(item))
             taken += item[:size]
         backlog.consume(size)
@@ -176,6 +177,7 @@ def test_its_size_is_what_it_holds_through_any_life() -> None:
                 expected += content.data[offset:]
             elif backlog:
                 item = backlog.head()
+                assert isinstance(item, FileSlice | memoryview)
                 left = item.left if isinstance(item, FileSlice) else len(item)
                 size = chance.randint(1, left)
                 if not isinstance(item, FileSlice):

@@ -11,8 +11,7 @@ from typing import Any
 
 from chat.net.address import Address
 from chat.net.engine_url import EngineUrl
-from chat.server.replication.arriving import copy_data
-from chat.server.replication.founding import found_cluster
+from chat.server.replication.stored.founding import found_cluster
 from tests.end_to_end.server_process import ServerProcess
 from tests.peers.wire_client import WireClient
 from tests.server.cluster.engine_process import EngineProcess
@@ -43,11 +42,6 @@ class SharedServers:
         """Let the data of a server be the beginning of the cluster."""
         self.data_of(name).mkdir(exist_ok=True)
         found_cluster(self.data_of(name), self.url)
-
-    def copy(self, source: str, name: str) -> None:
-        """Give a server the data of another one, as a copy between servers does."""
-        self.data_of(name).mkdir()
-        copy_data(self.data_of(source), self.data_of(name))
 
     def start(self, name: str, *options: str) -> ServerProcess:
         """Start a server; return when it listens."""
@@ -105,10 +99,7 @@ def shared_servers(directory: Path, *names: str) -> Iterator[SharedServers]:
     town = SharedServers(directory)
     try:
         if names:
-            first, *others = names
-            town.found(first)
-            for name in others:
-                town.copy(first, name)
+            # The first begins a cluster, and each of the others takes a copy.
             for name in names:
                 town.start(name)
         yield town

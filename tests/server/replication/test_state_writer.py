@@ -8,8 +8,8 @@ import pytest
 
 from chat.server.cluster.log_entry import EntryId
 from chat.server.history.stored import DEFAULT_ROOM
-from chat.server.replication.place import AppliedPlace, StateChanges, make_tables, read_state
-from chat.server.replication.state_writer import StateWriter
+from chat.server.replication.stored.place import AppliedPlace, StateChanges, make_tables, read_state
+from chat.server.replication.stored.state_writer import StateWriter
 from chat.server.storage.database import Database, DatabaseFault
 
 

@@ -11,7 +11,7 @@ import gevent
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
-from chat.server.replication.place import AppliedPlace, StateChanges, write_state
+from chat.server.replication.stored.place import AppliedPlace, StateChanges, write_state
 from chat.server.storage.database import Database, DatabaseFault, DatabaseThread
 
 log = logging.getLogger("chat.server")

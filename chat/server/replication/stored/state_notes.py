@@ -12,7 +12,7 @@ from chat.server.directory.member import Member
 from chat.server.entrance.joining import Joining
 from chat.server.history.stored import LogName
 from chat.server.log.log import Sequences
-from chat.server.replication.place import SessionRow, StateChanges
+from chat.server.replication.stored.place import SessionRow, StateChanges
 from chat.server.rooms.rooms import Rooms
 from chat.server.sessions.session import Session
 

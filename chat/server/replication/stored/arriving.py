@@ -28,9 +28,14 @@ from chat.server.history import copies
 from chat.server.history.faults import HistoryFault
 from chat.server.history.reader import FILE_NAME as HISTORY_FILE
 from chat.server.history.search.index_file import remove_index
-from chat.server.replication.founding import CannotFound, begin_again, found_cluster, has_data
 from chat.server.replication.leases import read_peers
-from chat.server.replication.place import SharedState, read_state
+from chat.server.replication.stored.founding import (
+    CannotFound,
+    begin_again,
+    found_cluster,
+    has_data,
+)
+from chat.server.replication.stored.place import SharedState, read_state
 from chat.server.storage.database import FILE_NAME as DATABASE_FILE
 from chat.server.storage.database import Database, DatabaseFault
 
@@ -38,7 +43,14 @@ log = logging.getLogger("chat.server")
 
 
 class CannotArrive(Exception):
-    """Report that the data cannot be brought to the log now. The text is one line for the operator."""
+    """Report that the data cannot be brought to the log. The text is one line for the operator.
+
+    ``is_final``: a later try fails as well.
+    """
+
+    def __init__(self, reason: str, *, is_final: bool = False) -> None:
+        super().__init__(reason)
+        self.is_final = is_final
 
 
 class CopiedFiles(Protocol):
@@ -86,7 +98,8 @@ def prepare_data(
         if state is None and has_data(directory):
             raise CannotArrive(
                 f"{directory} has the data of a server alone; let it begin a cluster: "
-                "chat-server cluster init"
+                "chat-server cluster init",
+                is_final=True,
             )
         fit = _compare(url, state)
         if fit is Fit.GOES_ON:
@@ -100,7 +113,7 @@ def prepare_data(
             )
         _copy(directory, url, take_copy, failures)
     except (DatabaseFault, HistoryFault, CannotFound) as problem:
-        raise CannotArrive(str(problem)) from None
+        raise CannotArrive(str(problem), is_final=True) from None
 
 
 def _compare(url: EngineUrl, state: SharedState | None) -> Fit:

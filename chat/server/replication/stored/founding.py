@@ -14,7 +14,7 @@ from chat.server.history.reader import FILE_NAME as HISTORY_FILE
 from chat.server.history.reader import Reader
 from chat.server.history.stored import GUEST, LogName
 from chat.server.history.writer import open_writer
-from chat.server.replication.place import (
+from chat.server.replication.stored.place import (
     AppliedPlace,
     StateChanges,
     drop_tables,

@@ -1,0 +1,196 @@
+"""Connect this server with the others of its cluster: copies, contents of attachments, and the key."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gevent
+
+from chat import __version__
+from chat.net.address import Address, parse_address
+from chat.process.offload import run_in
+from chat.protocol.frames import Frame, LargeContent
+from chat.server.attachments.spool import Spool
+from chat.server.cluster.redis_connection import EngineAway
+from chat.server.delivery.awaited import AwaitedContent
+from chat.server.history.files.kept_files import KeptFiles
+from chat.server.net.certificates import key_files, put_key
+from chat.server.net.listening import listen
+from chat.server.peers.contents import ContentAway, PeerContents
+from chat.server.peers.faults import PeerFault
+from chat.server.peers.peer_client import PeerClient
+from chat.server.peers.peer_facts import KeyPair, PeerFacts
+from chat.server.peers.peer_process import PeerProcess
+from chat.server.peers.peer_secret import SecretFault, read_secret
+from chat.server.peers.peer_server import PeerServer, SharedData
+from chat.server.replication.faults import CannotFollow
+from chat.server.replication.leases import forget_peer_address, read_peers, tell_peer_address
+from chat.server.replication.record_codec import VERSION
+from chat.server.replication.server_list import ServerList
+from chat.server.replication.shared_log import content_away
+from chat.server.replication.stored.arriving import CannotArrive, copy_data, prepare_data
+from chat.server.settings import Settings, TlsMode
+
+if TYPE_CHECKING:
+    from gevent.socket import socket as GeventSocket  # noqa: N812
+
+log = logging.getLogger("chat.server")
+
+# Seconds in which a server finds the engine, and another server that gives it a copy.
+_PATIENCE = 60.0
+_PAUSE = 1.0
+
+
+class AbsentContent(AwaitedContent):
+    """A content that other servers have: it is fetched when the first user gets it."""
+
+    def __init__(self, size: int, digest: bytes | None, home: str, links: PeerLinks) -> None:
+        super().__init__(size)
+        self._digest = digest
+        self._home = home
+        self._links = links
+
+    def await_frame(self, frame: Frame) -> Frame:
+        """Fetch the content; see ``AwaitedContent``."""
+        try:
+            content = self._links.fetch(self._digest, self.size, self._home)
+        except ContentAway as away:
+            return content_away(frame, str(away))
+        return Frame(frame.type, frame.header, large=content, offset=frame.offset)
+
+
+class PeerLinks:
+    """The connections of a server with ``settings``. ``servers`` are those that the log knows."""
+
+    def __init__(self, settings: Settings) -> None:
+        assert settings.data_directory is not None, "a server of a cluster has a data directory"
+        assert settings.cluster is not None
+        self.servers: ServerList | None = None
+        self.address: Address | None = settings.peer_address
+        self._url = settings.cluster
+        self._settings = settings
+        self._directory: Path = settings.data_directory
+        self._process: PeerProcess | None = None
+        self._client: PeerClient | None = None
+        self._contents: PeerContents | None = None
+        self._server: PeerServer | None = None
+        self._files: KeptFiles | None = None
+        self._spool: Spool | None = None
+        self._run = ""
+
+    def use(self, spool: Spool, files: KeptFiles | None) -> None:
+        """Get the parts that have contents."""
+        self._spool, self._files = spool, files
+
+    def arrive(self) -> None:
+        """Bring the data to the log, and get the key of the cluster. Called first. Raises CannotFollow."""
+        settings = self._settings
+        assert settings.peer_secret_file is not None, "the options were checked"
+        try:
+            secret = read_secret(settings.peer_secret_file)
+            facts = PeerFacts(settings.node, __version__, VERSION)
+            self._process = PeerProcess(secret, facts, self._directory)
+            self._process.start()
+            self._client = client = PeerClient(self._process)
+            self._prepare(client)
+            if settings.tls is not TlsMode.OFF and settings.tls_cert is None:
+                self._take_key(client)
+        except (SecretFault, PeerFault, CannotArrive, EngineAway) as problem:
+            self.stop()
+            raise CannotFollow(str(problem)) from None
+
+    def _prepare(self, client: PeerClient) -> None:
+        """Bring the data to the log; wait for the engine and for other servers for a minute."""
+        deadline, told = time.monotonic() + _PATIENCE, ""
+        while True:
+            try:
+                prepare_data(self._directory, self._url, client.take_copy, (PeerFault,))
+                return
+            except (EngineAway, CannotArrive) as problem:
+                is_final = isinstance(problem, CannotArrive) and problem.is_final
+                if is_final or time.monotonic() >= deadline:
+                    raise
+                if str(problem) != told:
+                    told = str(problem)
+                    log.warning("cannot begin yet: %s", told)
+            gevent.sleep(_PAUSE)
+
+    def _take_key(self, client: PeerClient) -> None:
+        """Get the key that the other servers show to clients, unless this one has a key. Raises EngineAway."""
+        if any(path.exists() for path in key_files(self._directory)):
+            return
+        for address in read_peers(self._url):
+            try:
+                pair = client.read_key(address)
+            except PeerFault as fault:
+                log.warning("cannot get the key of the cluster: %s", fault)
+                continue
+            put_key(self._directory, pair.certificate.encode(), pair.key.encode())
+            log.info("took over the key of the cluster from the server at %s", address)
+            return
+
+    def open(self, run: str) -> None:
+        """Serve other servers from now on; ``run`` is the name of this server's run. Raises OSError."""
+        assert self._process is not None, "arrived before"
+        settings = self._settings
+        listening: Sequence[GeventSocket] = listen(settings.peer_listen)
+        data = SharedData(partial(copy_data, self._directory), self._open_content, self._read_key)
+        self._server = PeerServer(self._process, listening, data)
+        self._server.start()
+        port = listening[0].getsockname()[1]
+        address = settings.peer_address or settings.peer_listen
+        self.address = Address(address.host or "127.0.0.1", address.port or port)
+        self._run = run
+        tell_peer_address(self._url, run, self.address)
+        log.info("listening for other servers on port %d; they reach it at %s", port, self.address)
+
+    def stop(self) -> None:
+        """End all connections."""
+        if self._contents is not None:
+            self._contents.stop()
+        if self._run:
+            forget_peer_address(self._url, self._run)
+        if self._process is not None:
+            self._process.stop()
+        if self._server is not None:
+            self._server.stop()
+
+    # Contents
+
+    def await_content(self, size: int, digest: bytes | None, home: str) -> AwaitedContent:
+        """Return what stands for a content that the server run ``home`` has."""
+        return AbsentContent(size, digest, home, self)
+
+    def fetch(self, digest: bytes | None, size: int, home: str = "") -> LargeContent:
+        """Return a content, which is held for the caller. Waits for another server. Raises ContentAway."""
+        if digest is None or self._client is None or self._spool is None:
+            raise ContentAway(
+                "The content is at another server, which has not kept it.", is_gone=True
+            )
+        if self._contents is None:
+            self._contents = PeerContents(self._client, self._spool, self._files)
+        return self._contents.get(digest, size, self._addresses(home))
+
+    def _addresses(self, home: str) -> list[Address]:
+        """Return the addresses of the other servers, that of the server run ``home`` first."""
+        servers = self.servers.all() if self.servers is not None else {}
+        others = [(run != home, facts.peer) for run, facts in servers.items() if run != self._run]
+        return [parse_address(peer) for _, peer in sorted(others) if peer]
+
+    def _open_content(self, digest: bytes, size: int) -> LargeContent:
+        if self._files is None:
+            raise FileNotFoundError("this server keeps no files")
+        return self._files.open(digest, size)
+
+    def _read_key(self) -> KeyPair:
+        settings = self._settings
+        certificate, key = settings.tls_cert, settings.tls_key
+        if certificate is None or key is None:
+            certificate, key = key_files(self._directory)
+        read = partial(run_in, gevent.get_hub().threadpool)
+        return KeyPair(read(certificate.read_text), read(key.read_text))

@@ -1,0 +1,116 @@
+"""A server finds its way to the log: with nothing, with old data, with data of its own, or without a log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chat.protocol.descriptor import MessageType
+from tests.end_to_end.server_process import ServerProcess
+from tests.peers.wire_client import WireClient
+from tests.server.cluster.engine_process import needs_engine
+from tests.server.cluster.servers import PREFIX
+from tests.server.replication.shared_servers import SharedServers, shared_servers
+
+pytestmark = needs_engine
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[SharedServers]:
+    with shared_servers(tmp_path / "town") as started:
+        yield started
+
+
+def said(town: SharedServers, server: str, count: int) -> list[tuple[str, int]]:
+    """The last ``count`` messages that a newcomer is shown."""
+    client = town.remember(WireClient(town.servers[server].address))
+    client.try_login({"to": "newcomer", "replay": count})
+    client.expect(MessageType.LOGIN)
+    frames = [client.read_frame() for _ in range(count)]
+    client.close()
+    return [(frame.text, frame.header["seq"]) for frame in frames]
+
+
+def test_the_first_begins_and_the_second_has_all_that_was_said(town: SharedServers) -> None:
+    town.start("north")
+    alice = town.join("north", "alice")
+    for number in range(3):
+        alice.say(f"{number}")
+        alice.expect_text(f"{number}", "alice")
+
+    town.start("south")
+
+    assert said(town, "south", 3) == [("0", 1), ("1", 2), ("2", 3)]
+    bob = town.join("south", "bob")
+    assert bob.welcome["users"] == ["alice", "bob"]
+    bob.say("3")
+    bob.expect_text("3", "bob", seq=4)
+
+
+def test_data_of_a_server_alone_begins_a_cluster_only_when_asked(town: SharedServers) -> None:
+    alone = ServerProcess(f"--data-directory={town.data_of('north')}", "--history=on")
+    alice = WireClient.joined(alone.address, "alice")
+    alice.say("before")
+    seen = alice.expect_text("before", "alice").header
+    alice.close()
+    assert alone.stop() == 0
+
+    with pytest.raises(AssertionError, match="chat-server cluster init"):
+        town.start("north")
+    town.found("north")
+    town.start("north")
+    town.start("south")
+
+    client = town.remember(WireClient(town.servers["south"].address))
+    client.try_login({"to": "alice", "replay": 1})
+    client.expect(MessageType.LOGIN)
+    frame = client.read_frame()
+    assert (frame.text, frame.header["seq"], frame.header["timestamp"]) == (
+        "before",
+        1,
+        seen["timestamp"],
+    )
+
+
+def test_a_server_that_was_away_for_too_long_takes_a_copy(town: SharedServers) -> None:
+    town.start("north")
+    town.start("south")
+    alice = town.join("north", "alice")
+    town.stop("south")
+    for number in range(20):
+        alice.say(f"{number}")
+        alice.expect_text(f"{number}", "alice")
+    # What the server has not applied is trimmed.
+    town.engine.call("XTRIM", f"{PREFIX}:log", "MAXLEN", "=", 2)
+
+    server = town.start("south")
+
+    server.wait_for_line("a copy takes its place: the log does not reach back")
+    assert said(town, "south", 2) == [("18", 19), ("19", 20)]
+
+
+def test_an_engine_that_has_lost_everything_gets_a_new_epoch(town: SharedServers) -> None:
+    town.start("north")
+    town.start("south")
+    alice = town.join("north", "alice")
+    alice.say("before")
+    alice.expect_text("before", "alice")
+    epoch = alice.welcome["epoch"]
+    for name in ("south", "north"):
+        town.stop(name)
+    town.engine.call("FLUSHALL")
+
+    server = town.start("north")
+    server.wait_for_line("begins again here, under a new epoch")
+    town.start("south").wait_for_line(
+        "a copy takes its place: the engine has the log of another epoch"
+    )
+
+    assert said(town, "south", 1) == [("before", 1)]
+    bob, carol = town.join("north", "bob"), town.join("south", "carol")
+    assert bob.welcome["epoch"] == carol.welcome["epoch"] != epoch
+    carol.say("after")
+    *_, after = bob.read_until(MessageType.UTF8, b"after")
+    assert after.header["seq"] == 2
