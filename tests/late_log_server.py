@@ -28,7 +28,6 @@ class RandomLateLog(LateLog):
 
     def follow(self, apply: Callable[[Entry], None]) -> None:
         super().follow(apply)
-        self.holds_changes = True
         # Begun here, in the event loop of the server.
         self._committing = gevent.spawn(self._commit_in_random_batches, random.Random())
 
