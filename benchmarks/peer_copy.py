@@ -36,7 +36,7 @@ import gevent
 from docopt import docopt
 from gevent.fileobject import FileObjectThread
 
-from benchmarks.processes import CHECKOUT
+from benchmarks.processes import CHECKOUT, cpu_of
 from benchmarks.talk_beside_searches import Talk
 from chat.client import Connection, connect
 from chat.client.gevent_runtime import GEVENT
@@ -209,6 +209,9 @@ def measure(source: Source, receiver: PeerProcess, rounds: int, rate: float, use
 
         talk = Talk(enter("speaker"), [enter(f"listener{number}") for number in range(users)], rate)
         take(source, client, receiver.directory, talk)  # opens what is opened once
+        assert receiver.number is not None
+        numbers = {"source": source.process, "receiver": receiver.number}
+        cpu = {name: cpu_of(number) for name, number in numbers.items()}
         all_taken: list[Taken] = []
         without: list[list[float]] = []
         for _ in range(rounds):
@@ -230,9 +233,12 @@ def measure(source: Source, receiver: PeerProcess, rounds: int, rate: float, use
     print(f"median {speed:.0f} MB/s")
     tell_ratios("made", [taken.beside_making for taken in all_taken], without)
     tell_ratios("sent", [taken.beside_sending for taken in all_taken], without)
-    assert receiver.number is not None
-    for name, number in (("source", source.process), ("receiver", receiver.number)):
-        print(f"most memory of the {name}: {peak_memory(number) / 1e6:.0f} MB")
+    gigabytes = sum(taken.size for taken in all_taken) / 1e9
+    for name, number in numbers.items():
+        print(
+            f"{name}: {(cpu_of(number) - cpu[name]) / gigabytes:.2f} s of CPU for a GB,"
+            f" {peak_memory(number) / 1e6:.0f} MB of memory at most"
+        )
 
 
 def tell_ratios(what: str, beside: list[list[float]], without: list[list[float]]) -> None:

@@ -166,6 +166,7 @@ class ServersLog:
         self._is_closed = True
         wait_until(lambda: self._engine.has_nothing_of(self.incarnation), "the last records")
         self._engine.leave(self)
+        self._tell(Standing.CLOSED, "")
         return True
 
 
@@ -215,6 +216,13 @@ class Twins:
         server = TestServer(dataclasses.replace(settings, **self._changes))
         self._all.append(server)
         return server
+
+    def restart(self, name: str) -> TestServer:
+        """Stop a server whose users have left, and start it again with its data."""
+        [stopped] = [each for each in self._all if each.parts.settings.node == name]
+        stopped.server.stop()
+        self._all.remove(stopped)
+        return self.start(name)
 
     def copy(self, name: str, to: str) -> None:
         """Copy the data of a server, as they are on its disk, for a new one."""

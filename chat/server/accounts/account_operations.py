@@ -175,8 +175,6 @@ class AccountOperations:
         if actor is not None:
             self._require_here(actor)
         account = self._account(change)
-        if actor is not None and actor.account_id != account.id:
-            raise AccountChanged
         device = actor.device if actor is not None else None
         # From now on, a login that has shown the old password is refused, if it is still on its way.
         changed = self._accounts.replace_password(account, change.fields["hash"], device)

@@ -115,7 +115,7 @@ class AccountTable:
     def without(self, account: Account) -> AccountTable:
         """Return a table that lacks ``account``, but not its devices."""
         # In the order in which they are read: accounts from before this rule may share a look.
-        rest = sorted((each for each in self if each is not account), key=lambda each: each.key)
+        rest = sorted((each for each in self if each.key != account.key), key=lambda each: each.key)
         return AccountTable(rest, self, self.devices)
 
     def _note_looks(self, account: Account, known: Mapping[str, frozenset[str]]) -> None:
@@ -261,9 +261,8 @@ class Accounts:
 
         Raises DatabaseFault: a server that started without its accounts would give their names to anyone.
         """
-        thread = self._thread
-        if thread is not None and (thread.is_behind or thread.database.stamp() is not None):
-            thread.run(self._read)
+        if self._thread is not None and self._thread.database.stamp() is not None:
+            self._thread.run(self._read)
 
     @property
     def known(self) -> AccountTable:

@@ -16,13 +16,12 @@ from chat.config.command_line import UsageError
 from chat.config.options import Given, read_address, read_path
 from chat.files.opening import read_beginning
 from chat.net.address import Address, parse_address
+from chat.server.peers.peer_secret import LONGEST, SHORTEST
 from chat.server.settings import PEER_PORT, Settings
 
 if TYPE_CHECKING:
     from chat.net.engine_url import EngineUrl
 
-_MIN_SECRET = 32  # bytes
-_MAX_SECRET = 1024  # bytes
 _NODE = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _ALL_INTERFACES = ("", "0.0.0.0", "::")
 # Options that say how a server is one of several.
@@ -89,16 +88,16 @@ def read_peer_listen(text: str, where: str) -> Address:
 def read_secret_file(text: str, where: str) -> Path:
     """Return the path of a file whose first line is a secret that nobody guesses. Raises UsageError."""
     path = read_path(text, where, "a file whose first line is the secret")
-    expected = f"expected at least {_MIN_SECRET} bytes, as from: openssl rand -hex 32"
+    expected = f"expected at least {SHORTEST} bytes, as from: openssl rand -hex 32"
     try:
-        line = read_beginning(path, _MAX_SECRET + 1)[0].partition(b"\n")[0].strip()
+        line = read_beginning(path, LONGEST + 1)[0].partition(b"\n")[0].strip()
     except OSError as problem:
         raise UsageError(f"{where}={path}: cannot read it ({problem.strerror})") from None
-    if len(line) > _MAX_SECRET:
+    if len(line) > LONGEST:
         raise UsageError(
-            f"{where}={path}: its first line is too long; expected at most {_MAX_SECRET} bytes"
+            f"{where}={path}: its first line is too long; expected at most {LONGEST} bytes"
         )
-    if len(line) < _MIN_SECRET:
+    if len(line) < SHORTEST:
         raise UsageError(f"{where}={path}: its first line is too short; {expected}")
     return path
 

@@ -42,7 +42,7 @@ class ContentDamaged(PeerFault):
 
 
 class DiskFault(PeerFault):
-    """The disk of this server has failed; another peer would not help."""
+    """A disk has failed, or is full."""
 
     code = "disk"
 

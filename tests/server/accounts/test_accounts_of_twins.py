@@ -19,6 +19,7 @@ from chat.server.accounts.accounts import (
 )
 from chat.server.accounts.device_records import Device, select_devices
 from chat.server.accounts.passwords import matches
+from chat.server.rooms.room import ChatRoom
 from chat.server.storage.database import Database
 from tests.cheap_hashes import hash_cheaply
 from tests.server.fakes import wait_until
@@ -285,6 +286,32 @@ def test_a_removed_account_makes_guests_on_all_servers(twins: Twins) -> None:
         assert not server.parts.directory.find("bob").moderator
     bob.say("still here")
     bob.expect_text("still here", "bob")
+
+
+def test_all_that_belonged_to_a_removed_account_goes_on_all_servers(twins: Twins) -> None:
+    bob = come(twins.adam, "bob", LAPTOP, password=FIRST, join=[])
+    eve = come(twins.berta, "eve")
+    give(bob, "join", room="Hall")
+    give(bob, "block", target="eve")
+    id = account(twins.adam, "bob").id
+    for server in twins.both:
+        assert server.parts.mailboxes.blocks.names(id) == ["eve"]
+        assert id in room(server, "hall").access
+
+    twins.adam.parts.account_parts.operations.remove(parse_user_name("bob"))
+
+    for server in twins.both:
+        assert server.parts.mailboxes.blocks.names(id) == []
+        assert id not in server.parts.mailboxes._mailboxes
+        assert id not in room(server, "hall").access
+    eve.say("hello", to="bob", nonce="h")
+    eve.expect_text("hello", "eve", nonce="h")
+
+
+def room(server: TestServer, name: str) -> ChatRoom:
+    found = server.parts.service.rooms.find(name)
+    assert found is not None
+    return found
 
 
 def test_a_user_without_an_account_must_leave_where_guests_may_not_be(

@@ -209,6 +209,21 @@ def test_a_device_is_forgotten_when_the_log_says_so(server: TestServer) -> None:
     assert len(devices_of(laptop)) == 1
 
 
+def test_a_user_who_is_thrown_out_meanwhile_forgets_no_device(server: TestServer) -> None:
+    laptop = come(server, "bob", LAPTOP, password=FIRST)
+    phone = come(server, "bob", PHONE, password=FIRST)
+    [other] = [device["name"] for device in devices_of(laptop) if not device["current"]]
+    send(server, laptop, "forget", target=other)
+    server.parts.directory.sessions_of("bob")[0].eject(
+        LeaveReason.KICKED, NoticeCode.MODERATED, "You were kicked."
+    )
+
+    log_of(server).commit()
+
+    log_of(server).holds_changes = False
+    assert len(devices_of(phone)) == 2
+
+
 def test_the_operator_removes_an_account_when_the_log_says_so(
     server: TestServer, database: Database
 ) -> None:

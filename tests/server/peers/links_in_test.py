@@ -113,16 +113,25 @@ def serving(visit: Callable[[GeventSocket, object], None]) -> Iterator[Address]:
 class Proxy:
     """Carry connections to ``target``. The first ``cuts`` of them end after ``after`` bytes of the target.
 
-    With ``stalls``, such a connection carries nothing more instead, and stays open.
+    With ``stalls``, such a connection carries nothing more instead, and stays open. ``rate`` is in bytes a second.
     """
 
-    def __init__(self, target: Address, *, cuts: int = 0, after: int = 0, stalls: bool = False):
+    def __init__(
+        self,
+        target: Address,
+        *,
+        cuts: int = 0,
+        after: int = 0,
+        stalls: bool = False,
+        rate: float | None = None,
+    ) -> None:
         self.connections = 0
         self.carried: list[int] = []  # bytes of the target, by connection
         self._target = target
         self._cuts = cuts
         self._after = after
         self._stalls = stalls
+        self._rate = rate
         self._server = StreamServer(listening_socket(), self._visit)
 
     def __enter__(self) -> Address:
@@ -154,6 +163,8 @@ class Proxy:
                         return
                     near.sendall(data)
                     self.carried[number] += len(data)
+                    if self._rate is not None:
+                        gevent.sleep(len(data) / self._rate)
                 if self._stalls:
                     gevent.sleep(60)
         finally:

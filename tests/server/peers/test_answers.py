@@ -245,6 +245,38 @@ def test_a_file_that_becomes_shorter_ends_the_connection(served: Served) -> None
             link.stream.receive(files[0].size + big, lambda piece: None)
 
 
+def test_answers_leave_no_descriptor_behind(served: Served, tmp_path: Path) -> None:
+    with links(PATIENT).open(served.address) as link:
+        link.read_key()
+        before = open_descriptors()
+        for number in range(3):
+            assert content_of(link) == CONTENT
+            receive = tmp_path / f"arriving{number}"
+            receive.mkdir()
+            receive_copy(link.stream, link.ask_for_copy(), COPY_FILES, receive)
+            with pytest.raises(ContentMissing):
+                content_of(link, size=5)
+        link.read_key()
+        assert open_descriptors() == before
+
+
+@pytest.mark.parametrize("is_sender", [True, False])
+def test_a_transfer_of_crumbs_ends(tmp_path: Path, is_sender: bool) -> None:
+    """The peer is never silent for long, but slower than it may be: it takes crumbs, or sends them."""
+    source = source_in(tmp_path)
+    with (tmp_path / "big").open("wb") as file:
+        file.truncate(50_000_000)
+    source.files[1] = ("history.db", tmp_path / "big")
+    strict = replace(PATIENT, silence=0.5, slowest=10e6)
+    with (
+        listening(tmp_path, source, strict if is_sender else PATIENT) as address,
+        Proxy(address, rate=1e6) as proxy,
+        pytest.raises(PeerUnreachable, match="cut" if is_sender else "too slow"),
+        gevent.Timeout(20),
+    ):
+        take_copy(proxy, tmp_path / "arriving", PATIENT if is_sender else strict)
+
+
 def test_a_copy_with_other_files_is_refused(served: Served, tmp_path: Path) -> None:
     served.source.files.reverse()
     with pytest.raises(PeerFault, match=r"other files than chat\.db and history\.db"):

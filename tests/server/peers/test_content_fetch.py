@@ -133,18 +133,29 @@ def test_a_damaged_content_is_refused(
     assert f"{address} has sent other bytes" in caplog.text
 
 
+@pytest.mark.parametrize("cuts", [1, 2, 3])
 @pytest.mark.parametrize("is_first", [True, False])
 def test_the_damaged_part_of_one_server_is_found(
-    stack: ExitStack, tmp_path: Path, fetched: Fetched, is_first: bool
+    stack: ExitStack, tmp_path: Path, fetched: Fetched, is_first: bool, cuts: int
 ) -> None:
     """Both servers give a part, and the parts together are not the content: then each gives all of it."""
     damaged = bytes([CONTENT[0] ^ 1]) + CONTENT[1:-1] + bytes([CONTENT[-1] ^ 1])
     contents = (damaged, CONTENT) if is_first else (CONTENT, damaged)
-    bad, good = (
+    first, second = (
         serve(stack, tmp_path, content, node) for content, node in zip(contents, "ac", strict=True)
     )
-    cut = stack.enter_context(Proxy(bad, cuts=1, after=1_500_000))
-    assert fetched.fetch([cut, good]) == CONTENT
+    cut = stack.enter_context(Proxy(first, cuts=cuts, after=1_500_000))
+    assert fetched.fetch([cut, second]) == CONTENT
+
+
+def test_behind_the_first_byte_a_transfer_may_take_longer(
+    stack: ExitStack, tmp_path: Path, fetched: Fetched
+) -> None:
+    slow = stack.enter_context(Proxy(serve(stack, tmp_path), rate=len(CONTENT)))
+    limits = LinkLimits(first_byte=0.5)
+    begun = time.monotonic()
+    assert fetched.fetch([slow], limits) == CONTENT
+    assert time.monotonic() - begun > limits.first_byte
 
 
 def test_what_an_earlier_try_has_left_is_not_fetched_again(
@@ -221,8 +232,23 @@ def test_a_server_that_comes_back_in_time_is_found(
 def test_our_own_disk_is_not_the_fault_of_a_server(
     stack: ExitStack, tmp_path: Path, fetched: Fetched
 ) -> None:
-    address = serve(stack, tmp_path)
+    address, other = serve(stack, tmp_path), Proxy(serve(stack, tmp_path, node="c"))
+    addresses = [address, stack.enter_context(other)]
     with fetched.path.open("rb") as file, pytest.raises(DiskFault):
         ContentFetch(links(PATIENT), DIGEST, len(CONTENT), file.fileno(), lambda: None).run(
-            [address, address]
+            addresses
         )
+    assert other.connections == 0
+
+
+def test_the_disk_of_a_server_is_no_reason_to_ask_no_other(
+    stack: ExitStack, tmp_path: Path, fetched: Fetched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = SourceInTest()
+
+    def fail(digest: bytes, size: int) -> int:
+        raise DiskFault("it cannot read its disk")
+
+    monkeypatch.setattr(source, "open_content", fail)
+    failing = stack.enter_context(listening(tmp_path, source, PATIENT))
+    assert fetched.fetch([failing, serve(stack, tmp_path, node="c")]) == CONTENT

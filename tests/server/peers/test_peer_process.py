@@ -30,6 +30,7 @@ from chat.server.peers.peer_client import PeerClient
 from chat.server.peers.peer_facts import KeyPair, PeerFacts
 from chat.server.peers.peer_process import PeerProcess
 from chat.server.peers.peer_server import PeerServer, SharedData
+from chat.structs import replace
 from tests.server.fakes import wait_until
 from tests.server.peers.links_in_test import (
     PATIENT,
@@ -73,7 +74,8 @@ class Node:
         self.may_copy.set()
         self.content: Path | Exception = FileGone()
         self.pair: KeyPair | OSError = KeyPair("certificate", "key")
-        self.process = PeerProcess(secret, PeerFacts(name, "1.0", 1), self.directory, PATIENT)
+        limits = replace(PATIENT, sign_of_life=0.1)
+        self.process = PeerProcess(secret, PeerFacts(name, "1.0", 1), self.directory, limits)
         self.client = PeerClient(self.process)
         self._listening = listening_socket()
         self.address = address_of(self._listening)
@@ -213,6 +215,9 @@ def test_a_peer_that_no_longer_waits_for_its_copy(nodes: Callable[..., Node]) ->
     wait_until(lambda: a.copies == 1)
     asker.kill()
     assert not b.temporary()
+    channel = a.process._channel
+    assert channel is not None
+    wait_until(lambda: not channel._answering, "the process to notice that the peer has gone")
     a.may_copy.set()
     wait_until(lambda: not a.temporary() and open_descriptors() == before)
     wait_until(lambda: can_take_copy(a, b))
@@ -261,9 +266,15 @@ def test_a_content_is_fetched_and_released(nodes: Callable[..., Node], tmp_path:
     a.content = tmp_path / "content"
     a.content.write_bytes(content)
     before = open_descriptors()
+    in_processes = [descriptors_of(node) for node in (a, b)]
     assert fetch(b, [c.address, a.address], content) == content
     assert OpenContent.held == 0
     assert open_descriptors() == before
+    wait_until(lambda: [descriptors_of(node) for node in (a, b)] == in_processes)
+
+
+def descriptors_of(node: Node) -> int:
+    return len(list(Path(f"/proc/{node.process.number}/fd").iterdir()))
 
 
 @pytest.mark.parametrize(
@@ -304,6 +315,15 @@ def test_the_process_ends_with_its_server(nodes: Callable[..., Node]) -> None:
     assert not Path(f"/proc/{number}").exists()
     with pytest.raises(PeerUnreachable):
         node.client.hello(Address("127.0.0.1", 1))
+
+
+def test_a_process_that_hangs_ends_with_its_server(nodes: Callable[..., Node]) -> None:
+    node = nodes("a")
+    number = node.process.number
+    assert number is not None
+    os.kill(number, signal.SIGSTOP)
+    node.stop()
+    assert not Path(f"/proc/{number}").exists()
 
 
 def test_a_directory_that_cannot_be_written_is_said_at_the_start(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from pathlib import Path
 
@@ -11,9 +10,8 @@ import pytest
 from chat.server.peers.peer_secret import SHORTEST, SecretFault, read_secret
 
 
-def write(path: Path, data: bytes, mode: int = 0o600) -> Path:
+def write(path: Path, data: bytes) -> Path:
     path.write_bytes(data)
-    path.chmod(mode)
     return path
 
 
@@ -47,12 +45,3 @@ def test_a_shell_may_give_the_secret(tmp_path: Path) -> None:
     os.close(writer)
     assert read_secret(Path(f"/dev/fd/{reader}")) == b"s" * 40
     os.close(reader)
-
-
-@pytest.mark.parametrize(("mode", "lines"), [(0o644, 1), (0o640, 0), (0o600, 0)])
-def test_a_file_that_everyone_can_read_is_a_warning(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, mode: int, lines: int
-) -> None:
-    with caplog.at_level(logging.WARNING):
-        read_secret(write(tmp_path / "secret", b"s" * 40, mode))
-    assert len(caplog.records) == lines

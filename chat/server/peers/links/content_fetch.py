@@ -14,12 +14,11 @@ from chat.net.address import Address
 from chat.server.peers.faults import (
     ContentDamaged,
     ContentMissing,
-    DiskFault,
     PeerBusy,
     PeerFault,
     PeerUnreachable,
 )
-from chat.server.peers.links.disk_calls import on_disk, write_all
+from chat.server.peers.links.disk_calls import OwnDiskFault, on_disk, write_all
 from chat.server.peers.links.link import LinkMaker, PeerLink
 
 log = logging.getLogger("chat.server")
@@ -78,7 +77,7 @@ class ContentFetch:
                 try:
                     self._ask(address)
                     return
-                except DiskFault:
+                except OwnDiskFault:
                     raise
                 except (PeerUnreachable, PeerBusy) as problem:
                     fault = _at(address, problem)
@@ -149,7 +148,7 @@ class ContentFetch:
         self._hash.update(piece)
 
     def _read_beginning(self) -> None:
-        """Take the bytes that an earlier try has left. Raises DiskFault."""
+        """Take the bytes that an earlier try has left. Raises OwnDiskFault."""
         if os.fstat(self._descriptor).st_size > self._size:
             self._begin_anew()
         while piece := on_disk(os.pread, self._descriptor, _PIECE, self._received):

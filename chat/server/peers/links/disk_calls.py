@@ -14,8 +14,12 @@ from chat.server.peers.faults import DiskFault
 Result = TypeVar("Result")
 
 
+class OwnDiskFault(DiskFault):
+    """Not the disk of a peer, but that of this server: another peer would not help."""
+
+
 def on_disk(function: Callable[..., Result], *arguments: Any) -> Result:
-    """Call ``function`` in a thread, and return its result. Raises DiskFault for an OSError.
+    """Call ``function`` in a thread, and return its result. Raises OwnDiskFault for an OSError.
 
     If this greenlet is killed meanwhile, the thread ends first: the caller closes descriptors then, and the next file
     or socket could get the descriptor that the thread writes to.
@@ -24,7 +28,7 @@ def on_disk(function: Callable[..., Result], *arguments: Any) -> Result:
     try:
         return call.get()
     except OSError as problem:
-        raise DiskFault(f"the disk fails: {problem.strerror or problem}") from None
+        raise OwnDiskFault(f"the disk fails: {problem.strerror or problem}") from None
     except gevent.GreenletExit:
         call.wait(None)
         raise
