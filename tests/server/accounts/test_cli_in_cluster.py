@@ -138,6 +138,21 @@ def test_no_change_is_made_while_the_server_is_stopped(
     assert (directory / "chat.db").read_bytes() == before
 
 
+def test_the_operator_does_not_wait_for_ever(
+    twins: Twins, types: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.server.accounts.account_operations.PATIENCE", 0.05)
+    twins.engine.is_held = True
+
+    for words in (("add", "eve"), ("moderator", "bob", "on"), ("passwd", "bob"), ("remove", "bob")):
+        assert "has not committed this yet" in types(*words, status=1)
+
+    twins.engine.release()
+    for server in twins.both:
+        assert account(server, "eve") is not None
+        assert account(server, "bob") is None
+
+
 def test_a_broken_request_is_refused(twins: Twins) -> None:
     parts = twins.adam.parts
     handlers = operator_accounts.serve_operator(parts.account_parts.operations, parts.accounts)
