@@ -17,6 +17,8 @@ from chat.server.limits.address_limits import AddressLimits
 from chat.server.limits.limits import ConnectionsPerAddress
 from chat.server.listener import Listener
 from chat.server.log.log import Log, MemoryLog
+from chat.server.membership.room_wishes import OPERATOR_ROOM
+from chat.server.moderation.bans import OPERATOR_BAN
 from chat.server.monitoring import snapshot
 from chat.server.moving.draining import Draining
 from chat.server.moving.sending_away import SendingAway
@@ -152,6 +154,7 @@ class Composition(ServerParts):
                 "say": commands.announce,
                 PURGE: commands.purge,
                 APPLY_CHANGES: commands.apply_changes,
+                **{name: partial(commands.change, name) for name in (OPERATOR_BAN, OPERATOR_ROOM)},
                 **serve_operator(self.account_parts.operations, self.accounts),
                 **(
                     cluster_commands(self.cluster, self.draining, ask_to_stop)

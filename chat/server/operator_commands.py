@@ -17,6 +17,7 @@ from chat.server.log.operations import Operations
 from chat.server.moderation.purges import Purges
 from chat.server.moving.draining import Draining
 from chat.server.room.announcement import BadAnnouncement, read_announcement
+from chat.server.room.commands import CommandRefused
 from chat.server.room.service import ChatService
 from chat.server.sessions.session import Session
 from chat.server.settings import Settings
@@ -69,6 +70,14 @@ class OperatorCommands:
 
     def _announce(self, change: Change) -> None:
         self._service.announce(NoticeCode.ANNOUNCEMENT, change.fields["text"])
+
+    def change(self, name: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """Have the operation ``name`` of the operator carried out; return its answer."""
+        try:
+            answer: dict[str, Any] = self._perform(name, fields)
+        except CommandRefused as refused:
+            raise CommandFailed(refused.sentence) from None
+        return answer
 
     def apply_changes(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Apply what the command line has changed in the database."""

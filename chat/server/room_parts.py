@@ -12,6 +12,7 @@ from chat.server.log.sharing import Sharing
 from chat.server.mailboxes.account_mailboxes import AccountMailboxes
 from chat.server.membership.crowds import RoomCrowds
 from chat.server.membership.membership import RoomMembership
+from chat.server.membership.operator_rooms import OperatorRooms
 from chat.server.membership.owner_commands import OwnerCommands
 from chat.server.membership.room_commands import RoomCommands
 from chat.server.membership.room_making import RoomMaker
@@ -92,6 +93,9 @@ class RoomParts:
             operations,
             timestamp.seconds,
             sharing,
+        )
+        self.operator = OperatorRooms(
+            operations, self.service, self.membership, self.maker, self.store, known
         )
         self._commands = (
             RoomCommands(self.service, self.membership, self.maker),

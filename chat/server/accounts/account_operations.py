@@ -13,13 +13,14 @@ from typing import Any, Protocol
 from chat.protocol.names import UserName
 from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.server.accounts.account_changes import AccountChanges
-from chat.server.accounts.account_problems import AccountChanged
+from chat.server.accounts.account_problems import AccountChanged, AccountProblem
 from chat.server.accounts.accounts import Account, Accounts, new_id
 from chat.server.accounts.devices import Devices
 from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Member
 from chat.server.log.log import Change
 from chat.server.log.operations import Operations
+from chat.server.log.unicode_13 import TOO_NEW, is_in_unicode_13
 from chat.server.room.commands import CommandRefused
 
 log = logging.getLogger("chat.server")
@@ -89,6 +90,8 @@ class AccountOperations:
         actor: Member | None = None,
     ) -> None:
         """Register ``name``; ``hash`` is that of the password."""
+        if self._operations.travel and not is_in_unicode_13(name.display):
+            raise AccountProblem(TOO_NEW)
         fields = {"name": list(name), "hash": hash, "id": new_id().hex(), "moderator": is_moderator}
         self._operations.perform(ADD, fields, actor, patience=_patience(actor))
 

@@ -64,6 +64,17 @@ def ask(directory: Path, command: str, **fields: Any) -> dict[str, Any]:
         raise ControlFault(str(problem)) from None
 
 
+def ask_cluster(directory: Path, command: str, **fields: Any) -> dict[str, Any]:
+    """Have the server of ``directory`` change something on all servers of its cluster. Raises ControlFault."""
+    try:
+        return ask(directory, command, **fields)
+    except NoServer:
+        raise ControlFault(
+            f"{directory} belongs to a cluster, whose log decides this, and no server runs on it; start it, or use the"
+            " data directory of a server that runs"
+        ) from None
+
+
 def apply_changes(directory: Path) -> str:
     """Have the running server apply what was changed in the database; return a sentence about it.
 

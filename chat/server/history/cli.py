@@ -99,7 +99,7 @@ from chat.server.history.writer import Writer
 from chat.server.mailboxes.read_marks import move_room_marks, room_marks
 from chat.server.settings import Settings
 from chat.server.storage.data_directory import DirectoryInUse, held
-from chat.server.storage.database import Database, DatabaseFault
+from chat.server.storage.database import Database, DatabaseFault, belongs_to_cluster
 from chat.server.subcommand import PROGRAM, run_subcommand
 from chat.sizes import byte_count, counted, time_span
 
@@ -328,6 +328,11 @@ def _purge(directory: Path, options: Mapping[str, Any]) -> None:
 
 def _purge_at_rest(directory: Path, wanted: Purge) -> int:
     """Purge while no server runs; the lock of the directory keeps it so."""
+    if belongs_to_cluster(Database(directory)):
+        raise HistoryFault(
+            f"{directory} belongs to a cluster, whose servers all have the messages, and no server runs on it; start"
+            " it, or use the data directory of a server that runs"
+        )
     _reader(directory).close()
     with held(directory):
         # The bound of the last run stays in force: this run says nothing.

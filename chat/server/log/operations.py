@@ -41,6 +41,11 @@ class Operations:
         self._expected = expected
         self._handlers: dict[str, Handler] = {}
 
+    @property
+    def travel(self) -> bool:
+        """Return whether other servers carry the operations out, too, and so need all fields."""
+        return self._log.is_shared
+
     def add(self, name: str, handler: Handler) -> None:
         """Let ``handler`` carry out the operation ``name``."""
         assert name not in self._handlers, f"{name} has a handler already"

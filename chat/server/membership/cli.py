@@ -36,6 +36,7 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from chat.config.command_line import (
@@ -49,7 +50,9 @@ from chat.protocol.names import UserName, parse_user_name
 from chat.server.accounts.account_problems import NoSuchAccount
 from chat.server.accounts.accounts import Account, AccountTable, read_accounts
 from chat.server.config.directory import default_room_of, directory_of
-from chat.server.control.client import ControlFault, NoServer, apply_changes, ask
+from chat.server.control.client import ControlFault, NoServer, apply_changes, ask, ask_cluster
+from chat.server.log.unicode_13 import TOO_NEW, is_in_unicode_13
+from chat.server.membership.room_wishes import ADD, OPERATOR_ROOM, REMOVE, SET, wished
 from chat.server.membership.topics import BadTopic, read_topic
 from chat.server.rooms.room import RoomAccess, RoomState
 from chat.server.rooms.room_records import (
@@ -60,7 +63,7 @@ from chat.server.rooms.room_records import (
     write_rooms,
 )
 from chat.server.rooms.rooms import LOBBY, lookalike_of
-from chat.server.storage.database import Database, DatabaseFault
+from chat.server.storage.database import Database, DatabaseFault, belongs_to_cluster
 from chat.server.subcommand import run_subcommand
 
 
@@ -75,7 +78,7 @@ def main(argv: list[str]) -> int:
         argv,
         _execute,
         misused=(UserNameError, BadTopic),
-        failed=(RoomNotChanged, NoSuchAccount, DatabaseFault),
+        failed=(RoomNotChanged, NoSuchAccount, ControlFault, DatabaseFault),
     )
 
 
@@ -83,8 +86,12 @@ def _execute(options: dict[str, Any]) -> None:
     database = Database(directory_of(options))
     if options["list"]:
         _list(database, as_json=options["--json"])
+        return
+    name = parse_user_name(options["NAME"])
+    if belongs_to_cluster(database):
+        _change_in_cluster(database.path.parent, name, options)
     else:
-        _change(database, parse_user_name(options["NAME"]), options)
+        _change(database, name, options)
 
 
 def _list(database: Database, *, as_json: bool) -> None:
@@ -140,7 +147,9 @@ def _change(database: Database, name: UserName, options: dict[str, Any]) -> None
         account = _account(database, options["--owner"])
         before = stored.access.get((name.key, account.id), RoomAccess())
         access[name.key, account.id] = before._replace(is_owner=True)
-    _write(database, RoomChanges({name.key: _changed(known, options)}, access), stored)
+    # The running server knows the number of the last message.
+    state = wished(known, _wishes(options), UNKNOWN_HEAD)
+    _write(database, RoomChanges({name.key: state}, access), stored)
     _tell(f"The room {shown} was {'added' if options['add'] else 'changed'}.", database)
 
 
@@ -159,27 +168,36 @@ def _default_names(database: Database, options: dict[str, Any]) -> list[UserName
     return names
 
 
-def _changed(room: RoomState, options: dict[str, Any]) -> RoomState:
-    """Return ``room`` with what the options say. Raises UsageError and BadTopic."""
+def _wishes(options: dict[str, Any]) -> dict[str, Any]:
+    """Return what the options say about a room: see ``wished``. Raises UsageError and BadTopic."""
     kind, history = options["--kind"], options["--history"]
+    wishes: dict[str, Any] = {}
     if kind is not None:
         values = tuple(each.value for each in RoomKind)
-        new = RoomKind(read_choice(kind, "--kind", values=values))
-        if room.kind is RoomKind.CLOSED and new is not RoomKind.CLOSED:
-            # Messages of the closed room stay with its members. The server knows the number of the last one.
-            room = room._replace(opened=UNKNOWN_HEAD, shows_all=False)
-        room = room._replace(kind=new)
+        wishes["kind"] = read_choice(kind, "--kind", values=values)
     if history is not None:
         values = tuple(each.value for each in Visible)
         chosen = Visible(read_choice(history, "--history", values=values))
-        room = room._replace(shows_all=chosen is Visible.ALL)
+        wishes["shows_all"] = chosen is Visible.ALL
     if options["--keep"] is not None:
         keep = options["--keep"]
-        seconds = None if keep == "server" else int(parse_duration(keep, "--keep"))
-        room = room._replace(keep=seconds)
+        wishes["keep"] = None if keep == "server" else int(parse_duration(keep, "--keep"))
     if options["--topic"] is not None:
-        room = room._replace(topic=read_topic(options["--topic"]))
-    return room
+        wishes["topic"] = read_topic(options["--topic"])
+    return wishes
+
+
+def _change_in_cluster(directory: Path, name: UserName, options: dict[str, Any]) -> None:
+    """Have the running server make the change on all servers."""
+    if not is_in_unicode_13(options["NAME"]):
+        raise UserNameError(TOO_NEW)
+    verb = next(verb for verb in (ADD, SET, REMOVE) if options[verb])
+    fields = _wishes(options) if verb != REMOVE else {}
+    if verb != REMOVE and options["--owner"] is not None:
+        fields["owner"] = list(parse_user_name(options["--owner"]))
+    shown = ask_cluster(directory, OPERATOR_ROOM, verb=verb, name=list(name), **fields)["room"]
+    done = {ADD: "added", SET: "changed", REMOVE: "removed"}[verb]
+    print(f"The room {shown} was {done}. All servers of the cluster apply this.")
 
 
 def _write(database: Database, changes: RoomChanges, stored: StoredRooms) -> None:

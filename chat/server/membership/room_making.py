@@ -113,6 +113,13 @@ class RoomMaker:
         log.info("%s makes the room %s", member.name.display, name.display)
         return room
 
+    def add(self, name: UserName) -> ChatRoom:
+        """Make the operator's room with ``name``, which is free. The caller writes it."""
+        head = self._begin_log(name)
+        created = int(self._clock())
+        state = RoomState(name, is_operators=True, start=head, opened=head, created=created)
+        return self._add(state, {})
+
     def note_empty(self, room: ChatRoom) -> None:
         """Note since when nobody is in a room that has no owner, or that somebody is."""
         state = room.state

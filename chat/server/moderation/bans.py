@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
 from functools import lru_cache
 from ipaddress import ip_network
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from chat.protocol.names import UserName, looks_of, name_key
 from chat.server.limits.limits import address_key
@@ -31,6 +31,8 @@ _LIKE_IPV4 = re.compile(r"[0-9]+(?=.*[./:])[0-9.*/:-]*", re.ASCII)
 _LIKE_IPV6 = re.compile(r"\[?(?:[0-9a-f]*:){2}[0-9a-f:./%\]]*|.*::.*", re.ASCII | re.IGNORECASE)
 
 NAME, NETWORK = "name", "network"
+# The operation that changes them for the operator, and the command on the control socket.
+OPERATOR_BAN = "operator-ban"
 # The ``by`` of the command line. A user name has no blank, so no user can have this one.
 OPERATOR = "the operator"
 
@@ -226,6 +228,16 @@ def _looks(ban: Ban) -> frozenset[str]:
 
 def _handles(ban: Ban) -> tuple[str | None, ...]:
     return ban.target, name_key(ban.name) if ban.kind == NETWORK and ban.name else None
+
+
+def as_fields(entry: Ban | Mute) -> list[Any]:
+    """Return a ban or mute as JSON can hold it."""
+    return list(entry)
+
+
+def read_fields(fields: Sequence[Any]) -> Ban | Mute:
+    """Return what ``as_fields`` has made values of."""
+    return Ban(*fields) if len(fields) == len(Ban._fields) else Mute(*fields)
 
 
 def read_network(text: str) -> Network | None:

@@ -31,6 +31,7 @@ Exit status: 0 on success; 1 if the command failed; 2 for an invalid option or t
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 from chat.config.command_line import (
@@ -40,27 +41,33 @@ from chat.protocol.errors import UserNameError
 from chat.protocol.headers import encode_json
 from chat.protocol.names import parse_user_name
 from chat.server.config.directory import directory_of
-from chat.server.control.client import apply_changes
+from chat.server.control.client import ControlFault, apply_changes, ask_cluster
+from chat.server.log.unicode_13 import TOO_NEW, is_in_unicode_13
 from chat.server.moderation.ban_records import read_records, write_records
 from chat.server.moderation.bans import (
     MAX_ENTRIES,
     NAME,
     NETWORK,
     OPERATOR,
+    OPERATOR_BAN,
     BadBan,
     Ban,
     BanList,
     Mute,
     NoAddress,
+    as_fields,
     in_words,
     is_loopback,
     read_end,
+    read_fields,
     read_network,
     read_reason,
 )
 from chat.server.settings import Network
-from chat.server.storage.database import Database, DatabaseFault
+from chat.server.storage.database import Database, DatabaseFault, belongs_to_cluster
 from chat.server.subcommand import run_subcommand
+
+_EVERYWHERE = "All servers of the cluster apply this."
 
 
 class NotDone(Exception):
@@ -74,7 +81,7 @@ def main(argv: list[str]) -> int:
         argv,
         _execute,
         misused=(UserNameError, BadBan),
-        failed=(NotDone, DatabaseFault),
+        failed=(NotDone, ControlFault, DatabaseFault),
     )
 
 
@@ -82,6 +89,8 @@ def _execute(options: dict[str, Any]) -> None:
     database = Database(directory_of(options))
     if options["list"]:
         _list(database, as_json=options["--json"])
+    elif belongs_to_cluster(database):
+        _change_in_cluster(database.path.parent, options)
     elif options["add"]:
         _add(database, options)
     else:
@@ -122,6 +131,27 @@ def _remove(database: Database, options: dict[str, Any]) -> None:
     for entry in found:
         print(f"removed: {entry.in_words(local=True)}")
     print(applied)
+
+
+def _change_in_cluster(directory: Path, options: dict[str, Any]) -> None:
+    """Have the running server make the change on all servers."""
+    target = options["TARGET"]
+    if not is_in_unicode_13(target):
+        raise BadBan(TOO_NEW)
+    if options["add"]:
+        entry = _entry(options)
+        ask_cluster(directory, OPERATOR_BAN, add=as_fields(entry))
+        print(f"{entry.in_words(local=True)} {_EVERYWHERE}")
+        return
+    network = _network(options)
+    key = in_words(network) if network is not None else parse_user_name(target).key
+    kind = "mute" if options["--mute"] else "ban"
+    ended = ask_cluster(directory, OPERATOR_BAN, **{kind: key})["entries"]
+    if not ended:
+        raise NotDone(f"{target} is not {'muted' if options['--mute'] else 'banned'}.")
+    for fields in ended:
+        print(f"removed: {read_fields(fields).in_words(local=True)}")
+    print(_EVERYWHERE)
 
 
 def _entries(database: Database) -> BanList:

@@ -185,8 +185,8 @@ class Moderation:
             public = name.display
         for ban in bans:
             _require_not_the_operators(self.entries.about(ban.target))
-        self._keep(add=bans)
-        ejected = self._eject_banned()
+        self.keep(add=bans)
+        ejected = self.eject_banned()
         if ejected:
             done += f" Disconnected: {', '.join(ejected)}."
         subjects = " and ".join(ban.subject for ban in bans)
@@ -204,7 +204,7 @@ class Moderation:
         if not bans:
             raise BadBan("No ban of this name or address exists; see the list of bans.")
         _require_not_the_operators(bans)
-        self._keep(remove=bans)
+        self.keep(remove=bans)
         lifted = ", ".join(ban.subject for ban in bans)
         log.info("%s lifts the ban of %s", peer.name.display, lifted)
         for ban in (ban for ban in bans if ban.kind == NAME):
@@ -223,7 +223,7 @@ class Moderation:
         mute = self.entries.mute_of(name.key)
         _require_not_the_operators([] if mute is None else [mute])
         by = peer.name.display
-        self._keep(add=[Mute(name.key, until, by, reason, now)])
+        self.keep(add=[Mute(name.key, until, by, reason, now)])
         shown = self._shown(name)
         muted = f"{shown} was muted by {by}"
         self._announce(peer, lambda end: sentence(f"{muted} {end}", reason), until)
@@ -235,7 +235,7 @@ class Moderation:
         if mute is None:
             raise BadBan(f"{shown} is not muted.")
         _require_not_the_operators([mute])
-        self._keep(remove=[mute])
+        self.keep(remove=[mute])
         self._announce(peer, lambda end: f"{shown} was unmuted by {peer.name.display}.")
         return f"{shown} is no longer muted."
 
@@ -303,7 +303,7 @@ class Moderation:
         verb = "so is" if len(others) == 1 else "so are"
         return others, f", and {verb} {', '.join(map(in_words, others))}."
 
-    def _eject_banned(self) -> list[str]:
+    def eject_banned(self) -> list[str]:
         """Eject every user whose login would be refused now; return their names."""
         names: dict[str, None] = {}  # a user may have several sessions
         for number, member in enumerate(list(self._directory), 1):
@@ -323,7 +323,7 @@ class Moderation:
                 names[member.name.display] = None
         return list(names)
 
-    def _keep(self, add: Sequence[Ban | Mute] = (), remove: Sequence[Ban | Mute] = ()) -> None:
+    def keep(self, add: Sequence[Ban | Mute] = (), remove: Sequence[Ban | Mute] = ()) -> None:
         """Save a change on disk, then apply it in memory. If this raises CommandRefused, nothing was changed."""
         expired = self.entries.expired()
         if len(self.entries) - len(expired) + len(add) > MAX_ENTRIES:
@@ -355,7 +355,7 @@ class Moderation:
             if self._thread.database.stamp() != self._stamp:
                 with self._changing:
                     if self._use_stored(self._thread.run(self._read)):
-                        self._eject_banned()
+                        self.eject_banned()
             self._complaint = ""
         except DatabaseFault as fault:
             if str(fault) != self._complaint:

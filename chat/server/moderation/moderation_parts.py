@@ -13,6 +13,7 @@ from chat.server.log.operations import Operations
 from chat.server.log.sharing import Sharing
 from chat.server.moderation.bans import BanList
 from chat.server.moderation.moderation import Moderation
+from chat.server.moderation.operator_bans import OperatorBans
 from chat.server.moderation.purges import FromHistory, Purges
 from chat.server.moderation.removal import Removal
 from chat.server.room.commands import Commands
@@ -59,6 +60,7 @@ class ModerationParts:
             clock.seconds,
             sharing,
         )
+        self.operator = OperatorBans(operations, self.moderation)
         self.purges: Purges | None = None
         if recent is not None and from_history is not None:
             parts = (operations, service, recent, offers, from_history, clock, sharing)

@@ -25,6 +25,7 @@ from chat.server.limits.waits import REMINDER
 from chat.server.log.log import Change, LogFull
 from chat.server.log.operations import Operations, UnknownOperation
 from chat.server.log.sharing import ALONE, Sharing
+from chat.server.log.unicode_13 import TOO_NEW, in_unicode_13, is_in_unicode_13
 
 # The operation of a command that changes what users share.
 COMMAND = "command"
@@ -135,6 +136,8 @@ class Commands:
         return handler(member, command, nonce)
 
     def _share(self, member: Member, command: Command, nonce: str | None) -> CommandAnswer:
+        if self._sharing.is_shared:
+            command = _readable_everywhere(command)
         fields = shared_command_fields(command)
         if nonce is not None:
             fields["nonce"] = nonce
@@ -181,6 +184,16 @@ def answer_ping(peer: Peer, command: Command) -> str:
     For pings that are not in their usual form. Sessions answer the others without parsing JSON.
     """
     return PING_ANSWER
+
+
+def _readable_everywhere(command: Command) -> Command:
+    """Return ``command`` in characters that every server knows. Raises CommandRefused for a name with others."""
+    change = command.change
+    names = (command.target, command.room, command.partner, change.owner if change else None)
+    if not all(is_in_unicode_13(name) for name in names if name is not None):
+        raise CommandRefused(NoticeCode.BAD_COMMAND, TOO_NEW)
+    reason = command.reason
+    return command._replace(reason=in_unicode_13(reason) if reason is not None else None)
 
 
 def _answering(handler: PlainHandler) -> Handler:

@@ -22,6 +22,7 @@ from chat.server.entrance.joining import Joining, digest_of
 from chat.server.entrance.login_rejected import LoginRejected
 from chat.server.entrance.placing import Connected, Placing, password_needed, session_shown
 from chat.server.log.log import LogFull
+from chat.server.log.unicode_13 import TOO_NEW, is_in_unicode_13
 from chat.server.sessions.connection import AcceptedConnection
 from chat.server.sessions.login_request import LoginRequest
 from chat.server.settings import Settings
@@ -86,6 +87,8 @@ class Admission:
         If there is an account, the client has proved that it belongs to them. Other sessions do not matter here: see
         ``find_place``. May wait: for a thread that hashes the password, or because of wrong passwords before.
         """
+        if self._settings.cluster is not None and not is_in_unicode_13(name.display):
+            raise LoginRejected(Refusal.BAD_USERNAME, TOO_NEW)
         if request.header.password is not None and not connection.is_private:
             sentence = "A password must not travel unencrypted; connect over TLS."
             raise LoginRejected(Refusal.ENCRYPTION_NEEDED, sentence)
@@ -100,19 +103,13 @@ class Admission:
             self._require_no_lookalike(name)
         return proof
 
-    def require_place(
-        self,
-        connection: AcceptedConnection,
-        name: UserName,
-        request: LoginRequest,
-        account: Account | None,
-    ) -> None:
-        """Check that ``name`` could enter now; ``account`` is what ``prove`` returned.
+    def require_place(self, joining: Joining) -> None:
+        """Check that a login could enter now.
 
-        So a login that must be refused is refused before it waits in line. The entrance decides again.
+        So a login that must be refused is refused before it waits in line. The entrance decides again, and looks for
+        changes of the accounts, which costs a system call.
         """
-        joining = make_joining(0, connection, name, request, Proof(account), None)
-        self._placing.find(joining, self._accounts.look())
+        self._placing.find(joining, self._accounts.known)
 
     def _is_proved_by_session(
         self, name: UserName, request: LoginRequest, account: Account | None
@@ -188,9 +185,8 @@ def make_joining(
     name: UserName,
     request: LoginRequest,
     proof: Proof,
-    token: str | None,
 ) -> Joining:
-    """Return what decides about a login whose session gets ``token``, and is the ``number``-th of this server."""
+    """Return what decides about a login whose session has ``number`` at this server. It lacks the token."""
     header, account = request.header, proof.account
     return Joining(
         number,
@@ -199,8 +195,8 @@ def make_joining(
         account.proof if account is not None else None,
         proof.by_password,
         request.device,
-        digest_of(header.session),
-        digest_of(token),
+        digest_of(header.session) if header.session is not None else None,
+        None,
         connection.host,
         header.join,
         proof.by_device,

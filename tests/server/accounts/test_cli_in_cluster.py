@@ -12,9 +12,10 @@ from pathlib import Path
 import gevent
 import pytest
 
-from chat.protocol.names import parse_user_name
+from chat.protocol.names import UserName, parse_user_name
 from chat.server import cli
 from chat.server.accounts import operator_accounts
+from chat.server.accounts.account_problems import AccountProblem
 from chat.server.accounts.accounts import Account, add_account
 from chat.server.accounts.passwords import matches
 from chat.server.control.messages import CommandFailed
@@ -151,6 +152,12 @@ def test_the_operator_does_not_wait_for_ever(
     for server in twins.both:
         assert account(server, "eve") is not None
         assert account(server, "bob") is None
+
+
+def test_a_name_must_be_read_alike_by_all_servers(twins: Twins) -> None:
+    name = "\U0001e290"  # a letter of Unicode 14, which Python 3.10 does not know
+    with pytest.raises(AccountProblem, match="too new"):
+        twins.adam.parts.account_parts.operations.add(UserName(name, name), "hash")
 
 
 def test_a_broken_request_is_refused(twins: Twins) -> None:
