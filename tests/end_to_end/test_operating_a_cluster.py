@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import gevent
 import pytest
 
 from chat.net.engine_url import parse_engine_url
@@ -143,3 +144,32 @@ def test_history_of_a_cluster_is_not_exchanged(
     shutil.copy(copy, data / "history.db")
     with pytest.raises(AssertionError, match="the history is of another epoch than the cluster"):
         ServerProcess(*options)
+
+
+def test_servers_with_nothing_begin_together(tmp_path: Path, engine: EngineProcess) -> None:
+    """One of them begins the log, and the other ones take copies, whichever comes first."""
+    secret = tmp_path / "secret"
+    secret.touch(0o600)
+    secret.write_text("0123456789abcdef" * 2)
+
+    def start(node: str) -> ServerProcess:
+        return ServerProcess(
+            *(f"--cluster=redis://127.0.0.1:{engine.port}", f"--node={node}", "--history=on"),
+            *(f"--data-directory={tmp_path / node}", f"--peer-secret-file={secret}"),
+            *("--peer-listen=127.0.0.1:0", "--tls=optional"),
+        )
+
+    started = [gevent.spawn(start, node) for node in ("chat1", "chat2", "chat3")]
+    servers = [each.get(timeout=60) for each in started]
+    try:
+        keys = {
+            server.wait_for_line(r"the fingerprint of the key is (\S+)$")[1] for server in servers
+        }
+        assert len(keys) == 1
+        assert sum("took a copy of the data" in server.log for server in servers) == 2
+        assert len({epoch_of(tmp_path / f"chat{number}") for number in (1, 2, 3)}) == 1
+        for server in servers:
+            assert server.stop() == 0
+    finally:
+        for server in servers:
+            server.end()
