@@ -304,11 +304,6 @@ def quits(stage: Stage) -> None:
     stage.hear("famous last words")
 
 
-def where(stage: Stage) -> None:
-    stage.bob.command("/where")
-    stage.bob.wait_for(r"chat/\d")  # the software of the server
-
-
 SCENARIOS: dict[str, Scenario] = {
     **screen_rooms.SCENARIOS,
     **screen_devices.SCENARIOS,
@@ -326,7 +321,7 @@ SCENARIOS: dict[str, Scenario] = {
     "whois": screen_attention.whois,
     "presence": screen_attention.presence,
     "names": names,
-    "where": where,
+    "where": screen_attention.where,
     "query": query,
     "close": close,
     "ignore": screen_attention.ignore,

@@ -13,7 +13,6 @@ from chat.server.delivery.held_broadcast import HeldBroadcast
 from chat.server.history.faults import HistoryFault
 from chat.server.history.queues.committing import MAX_GROUP
 from chat.server.history.writer import Writer
-from chat.server.sessions.answers import Answer
 from tests.peers.wire_client import WireClient
 from tests.server.disk import Disk
 from tests.server.fakes import wait_until
