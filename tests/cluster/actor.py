@@ -322,9 +322,11 @@ class Actor:
             if code == "no-history":
                 raise Ended(code)
             if code != "done":
-                self._recording.complaints.append(
-                    f"{log.session.name} cannot catch up behind {before} of {name}: {answer.text}"
-                )
+                # What was said and heard was lost with a part of the log.
+                if not self._recording.may_lose:
+                    self._recording.complaints.append(
+                        f"{log.session.name} cannot catch up behind {before} of {name}: {answer.text}"
+                    )
                 place.pass_over(head)
                 return
             for first, last in answer.header.get("lost", ()):

@@ -10,13 +10,13 @@ import pytest
 from tests.cluster.disasters import (
     Disaster,
     EngineFromBackup,
+    EngineLosesItsEnd,
     EngineOutOfMemory,
     Flushed,
     FullDisk,
     KilledBetweenFileAndRecord,
     OneNameTwice,
     PowerLoss,
-    PowerLossEverySecond,
     ServerFromBackup,
 )
 from tests.cluster.recording import Fetched
@@ -42,8 +42,8 @@ def test_all_machines_lose_power(tmp_path: Path) -> None:
     assert len(disaster.epochs()) == 1
 
 
-def test_all_machines_lose_power_and_the_engine_its_last_second(tmp_path: Path) -> None:
-    disaster = PowerLossEverySecond(tmp_path, may_lose=True)
+def test_the_engine_loses_the_end_of_its_log(tmp_path: Path) -> None:
+    disaster = EngineLosesItsEnd(tmp_path, may_lose=True)
     must_be_right(disaster)
     assert len(disaster.epochs()) == 2
 
