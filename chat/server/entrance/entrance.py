@@ -12,11 +12,12 @@ from typing import Any, Protocol
 import gevent
 
 from chat.protocol.names import UserName
-from chat.protocol.notices import LeaveReason
+from chat.protocol.notices import LeaveReason, Refusal
 from chat.server.accounts.accounts import Account, Accounts
 from chat.server.accounts.devices import Devices
 from chat.server.directory.member import Member
 from chat.server.entrance.joining import Joining, digest_of, read_joining
+from chat.server.entrance.login_rejected import LoginRejected
 from chat.server.entrance.placing import Placing
 from chat.server.log.log import Change, LogFull
 from chat.server.log.operations import Operations
@@ -113,6 +114,7 @@ class Entrance:
             joining, open_session = change.local
         else:
             joining = read_joining(change.fields)
+        self._require_device(joining)
         place = self.placing.find(joining, self._accounts.known)
         account = place.account
         member = (
@@ -129,6 +131,15 @@ class Entrance:
             if joining.by_password:
                 self._devices.remember(account, joining.device)
         return member
+
+    def _require_device(self, joining: Joining) -> None:
+        """Raise LoginRejected if the device that stood for the password has been forgotten since."""
+        if not joining.by_device:
+            return
+        account = self._accounts.known.find(joining.name.key)
+        hash = joining.device
+        if account is None or hash is None or not self._devices.remembers(account, hash):
+            raise LoginRejected(Refusal.PASSWORD_NEEDED, self.placing.password_needed)
 
     def _leave(self, change: Change) -> None:
         if change.actor is not None:

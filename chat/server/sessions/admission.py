@@ -34,11 +34,13 @@ log = logging.getLogger("chat.server")
 class Proof(NamedTuple):
     """The account that a login has proved to be its own; None for a guest.
 
-    ``by_password``: the login has shown the password, so its device may be remembered.
+    ``by_password``: the login has shown the password, so its device may be remembered. ``by_device``: a remembered
+    device has stood for it.
     """
 
     account: Account | None
     by_password: bool = False
+    by_device: bool = False
 
 
 class Admission:
@@ -91,7 +93,10 @@ class Admission:
             sentence = "A password must not travel unencrypted; connect over TLS."
             raise LoginRejected(Refusal.ENCRYPTION_NEEDED, sentence)
         account = self._accounts.look().find(name.key)
-        if self._is_proved_without_password(name, request, account):
+        device = request.device
+        if account is not None and device is not None and self._devices.remembers(account, device):
+            return Proof(account, by_device=True)
+        if self._is_proved_by_session(name, request, account):
             return Proof(account)
         proof = self._require_password(connection.host, name, request, account)
         if account is None:
@@ -106,18 +111,17 @@ class Admission:
         """
         self._placing.find(joining, self._accounts.known)
 
-    def _is_proved_without_password(
+    def _is_proved_by_session(
         self, name: UserName, request: LoginRequest, account: Account | None
     ) -> bool:
-        """Return whether the login needs no password: by a remembered device, or by the user's open session.
+        """Return whether the login needs no password by the user's open session.
 
         That session must have proved as much as a new login has to prove now.
         """
-        device = request.device
-        if account is not None and device is not None and self._devices.remembers(account, device):
-            return True
         session = session_shown(
-            self._directory.sessions_of(name.key), digest_of(request.header.session), device
+            self._directory.sessions_of(name.key),
+            digest_of(request.header.session),
+            request.device,
         )
         if session is None:
             return False
@@ -195,4 +199,5 @@ def make_joining(
         None,
         connection.host,
         header.join,
+        proof.by_device,
     )
