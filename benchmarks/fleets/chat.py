@@ -33,8 +33,11 @@ class ChatFleet(Fleet):
         words = ("--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory), "--save", "")
         return [self.program, *words, "--appendonly", "yes", "--appendfsync", "everysec"]
 
+    def url(self, engine: int) -> str:
+        """Return the URL of the log in the engine at a port."""
+        return f"redis://127.0.0.1:{engine}/bench"
+
     def commands(self, engine: int, ports: Sequence[int], directory: Path) -> list[list[str]]:
-        url = f"redis://127.0.0.1:{engine}/bench"
         secret = directory / "secret"
         secret.write_text(_SECRET)
         secret.chmod(0o600)
@@ -44,7 +47,7 @@ class ChatFleet(Fleet):
             options = (
                 f"--address=127.0.0.1:{port}",
                 f"--data-directory={directory / f'data{number}'}",
-                *("--rate=0", "--tls=off", "--history=on", f"--cluster={url}"),
+                *("--rate=0", "--tls=off", "--history=on", f"--cluster={self.url(engine)}"),
                 *(f"--node=server{number}", f"--peer-secret-file={secret}"),
                 f"--peer-listen=127.0.0.1:{free_port()}",
             )
