@@ -11,9 +11,10 @@ import pytest
 from chat.protocol.descriptor import MessageType
 from chat.server.cluster.log_entry import parse_entry
 from chat.server.replication.stored.founding import note_cut
+from chat.server.replication.stored.place import read_state
 from chat.server.storage.database import FILE_NAME as DATABASE_FILE
 from chat.server.storage.database import Database
-from tests.end_to_end.server_process import ServerProcess
+from tests.end_to_end.server_process import ServerProcess, eventually
 from tests.peers.wire_client import WireClient
 from tests.server.cluster.engine_process import needs_engine
 from tests.server.cluster.servers import PREFIX
@@ -36,6 +37,14 @@ def said(town: SharedServers, server: str, count: int) -> list[tuple[str, int]]:
     frames = [client.read_frame() for _ in range(count)]
     client.close()
     return [(frame.text, frame.header["seq"]) for frame in frames]
+
+
+def place_of(town: SharedServers, server: str) -> int:
+    """The number of the last entry that a server has on its disk."""
+    with Database(town.data_of(server)).reading() as connection:
+        state = read_state(connection)
+    assert state is not None
+    return state.place.applied.n
 
 
 def test_the_first_begins_and_the_second_has_all_that_was_said(town: SharedServers) -> None:
@@ -87,7 +96,9 @@ def test_a_server_that_was_away_for_too_long_takes_a_copy(town: SharedServers) -
     for number in range(20):
         alice.say(f"{number}")
         alice.expect_text(f"{number}", "alice")
-    # What the server has not applied is trimmed.
+    # What the server has not applied is trimmed; what it is copied from has the rest on its disk.
+    head = int(town.engine.call("HGET", f"{PREFIX}:head", "n"))
+    eventually(lambda: place_of(town, "north") == head)
     town.engine.call("XTRIM", f"{PREFIX}:log", "MAXLEN", "=", 2)
 
     server = town.start("south")
@@ -194,3 +205,18 @@ def lose_end(town: SharedServers, length: int) -> None:
     facts = ("n", last.id.n, "writer", last.id.writer, "counter", last.id.counter)
     town.engine.call("HSET", f"{PREFIX}:head", *facts)
     town.engine.call("XSETID", f"{PREFIX}:log", kept[-1][0])
+
+
+def test_a_durable_server_demands_an_engine_that_keeps_what_it_confirms(
+    town: SharedServers,
+) -> None:
+    town.engine.call("CONFIG", "SET", "appendfsync", "everysec")
+
+    with pytest.raises(AssertionError, match="--durable demands appendfsync always"):
+        town.start("north", "--durable")
+
+    town.engine.call("CONFIG", "SET", "appendfsync", "always")
+    town.start("north", "--durable")
+    alice = town.join("north", "alice")
+    alice.say("kept")
+    alice.expect_text("kept", "alice", seq=1)
