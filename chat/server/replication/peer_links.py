@@ -19,7 +19,8 @@ from chat.server.attachments.spool import Spool
 from chat.server.cluster.redis_connection import EngineAway
 from chat.server.delivery.awaited import AwaitedContent
 from chat.server.history.files.kept_files import KeptFiles
-from chat.server.net.certificates import key_files, put_key
+from chat.server.history.files.opened_files import FileGone
+from chat.server.net.certificates import key_files, store_pair
 from chat.server.net.listening import listen
 from chat.server.peers.contents import ContentAway, PeerContents
 from chat.server.peers.faults import PeerFault
@@ -28,6 +29,7 @@ from chat.server.peers.peer_facts import KeyPair, PeerFacts
 from chat.server.peers.peer_process import PeerProcess
 from chat.server.peers.peer_secret import SecretFault, read_secret
 from chat.server.peers.peer_server import PeerServer, SharedData
+from chat.server.replication.durability import require_durable_engine
 from chat.server.replication.faults import CannotFollow
 from chat.server.replication.leases import forget_peer_address, read_peers, tell_peer_address
 from chat.server.replication.record_codec import VERSION
@@ -98,9 +100,11 @@ class PeerLinks:
             self._process.start()
             self._client = client = PeerClient(self._process)
             self._prepare(client)
+            if settings.durable:
+                require_durable_engine(self._url)
             if settings.tls is not TlsMode.OFF and settings.tls_cert is None:
                 self._take_key(client)
-        except (SecretFault, PeerFault, CannotArrive, EngineAway) as problem:
+        except (SecretFault, PeerFault, CannotArrive, CannotFollow, EngineAway) as problem:
             self.stop()
             raise CannotFollow(str(problem)) from None
 
@@ -130,7 +134,7 @@ class PeerLinks:
             except PeerFault as fault:
                 log.warning("cannot get the key of the cluster: %s", fault)
                 continue
-            put_key(self._directory, pair.certificate.encode(), pair.key.encode())
+            store_pair(self._directory, pair.certificate, pair.key)
             log.info("took over the key of the cluster from the server at %s", address)
             return
 
@@ -184,7 +188,7 @@ class PeerLinks:
 
     def _open_content(self, digest: bytes, size: int) -> LargeContent:
         if self._files is None:
-            raise FileNotFoundError("this server keeps no files")
+            raise FileGone
         return self._files.open(digest, size)
 
     def _read_key(self) -> KeyPair:
