@@ -9,7 +9,6 @@ import os
 import secrets
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -21,7 +20,6 @@ from typing import NamedTuple
 from chat.files.private_files import make_private_directory, private_opener
 from chat.net.address import Address, parse_address
 from scripts.background import (
-    START_PATIENCE,
     BackgroundServerError,
     ensure_listening,
     is_running,
@@ -133,26 +131,11 @@ def start(engine: str, address: Address, members: list[Member]) -> None:
     with open(secret, "w", opener=private_opener) as file:
         file.write(f"{secrets.token_hex(32)}\n")
     ensure_listening([address], lambda _: engine_command(engine, address), STATE)
-    first, *others = members
-    found(first, address)
-    for member in others:
-        shutil.copytree(first.data, member.data, dirs_exist_ok=True)
+    # The first one begins the log, and the second one takes a copy.
     for member in members:
         ensure_listening(
             [member.address], partial(server_command, address, secret, member.name), STATE
         )
-
-
-def found(member: Member, engine: Address) -> None:
-    """Let the empty data of ``member`` be the beginning of the cluster. Raises BackgroundServerError."""
-    program = [sys.executable, str(ROOT / "bin" / "chat-server")]
-    command = [
-        *program,
-        *("cluster", "init", f"--cluster=redis://{engine}", f"--data-directory={member.data}"),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=START_PATIENCE)
-    if done.returncode:
-        raise BackgroundServerError(done.stderr.strip().removeprefix("chat-server: "))
 
 
 def engine_command(program: str, address: Address) -> list[str]:

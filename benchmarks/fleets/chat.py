@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +9,9 @@ from pathlib import Path
 from benchmarks.fleets.fleet import Fleet
 from benchmarks.load import Login
 from benchmarks.peers.chat import ORDER, raw_login
-from benchmarks.plan import BenchmarkError
 from benchmarks.processes import free_port
 from chat import __version__
-from chat.net.engine_url import parse_engine_url
 from chat.protocol.descriptor import MessageType, encode_frame
-from chat.server.replication.stored.founding import CannotFound, found_cluster
 
 _SECRET = "s" * 40
 
@@ -37,24 +33,21 @@ class ChatFleet(Fleet):
         words = ("--port", str(port), "--bind", "127.0.0.1", "--dir", str(directory), "--save", "")
         return [self.program, *words, "--appendonly", "yes", "--appendfsync", "everysec"]
 
+    def url(self, engine: int) -> str:
+        """Return the URL of the log in the engine at a port."""
+        return f"redis://127.0.0.1:{engine}/bench"
+
     def commands(self, engine: int, ports: Sequence[int], directory: Path) -> list[list[str]]:
-        url = f"redis://127.0.0.1:{engine}/bench"
         secret = directory / "secret"
         secret.write_text(_SECRET)
         secret.chmod(0o600)
-        founded = directory / "founded"
-        try:
-            found_cluster(founded, parse_engine_url(url))
-        except CannotFound as problem:
-            raise BenchmarkError(f"no cluster: {problem}") from problem
         commands = []
         for number, port in enumerate(ports):
-            data = directory / f"data{number}"
-            # All begin with the data of the cluster, which is empty.
-            shutil.copytree(founded, data)
+            # All directories are empty. So the first server begins the log, and the others take a copy.
             options = (
-                *(f"--address=127.0.0.1:{port}", f"--data-directory={data}"),
-                *("--rate=0", "--tls=off", "--history=on", f"--cluster={url}"),
+                f"--address=127.0.0.1:{port}",
+                f"--data-directory={directory / f'data{number}'}",
+                *("--rate=0", "--tls=off", "--history=on", f"--cluster={self.url(engine)}"),
                 *(f"--node=server{number}", f"--peer-secret-file={secret}"),
                 f"--peer-listen=127.0.0.1:{free_port()}",
             )

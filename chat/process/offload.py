@@ -27,6 +27,11 @@ class Outcome(Generic[Result]):
         self._result = result
         self._problem = problem
 
+    @property
+    def problem(self) -> BaseException | None:
+        """The exception that the function raised; None if it has a result."""
+        return self._problem
+
     def get(self) -> Result:
         """Return the result of the function, or raise its exception.
 

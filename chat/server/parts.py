@@ -199,7 +199,9 @@ class ServerParts:
 
     def _make_commands(self) -> Commands:
         service = self.service
-        commands = Commands(self.operations, service.is_here, service.remind, self.sharing)
+        commands = Commands(
+            self.operations, service.is_here, service.remind, self.sharing, service.notify
+        )
         commands.add_plain(Verb.PING, answer_ping)
         rooms = self.service.rooms
         recent = self.kept.recent if self.kept is not None else None

@@ -34,7 +34,7 @@ from chat.server.server import ChatServer, raise_descriptor_limit
 from chat.server.settings import Settings
 from chat.server.startup_lines import startup_lines
 from chat.server.storage.data_directory import DirectoryInUse, held
-from chat.server.storage.database import DatabaseFault
+from chat.server.storage.database import Database, DatabaseFault, belongs_to_cluster
 
 log = logging.getLogger("chat.server")
 
@@ -60,6 +60,7 @@ def run(settings: Settings, read_again: Callable[[], Config] | None = None) -> i
     if was_received(*STOPPING):
         return EXIT_OK  # nothing has been started yet
     with _data_directory(settings):
+        _leave_cluster_behind(settings)
         return _serve(settings, stop, read_again or (lambda: Config(settings, "", ())))
 
 
@@ -108,6 +109,21 @@ def _data_directory(settings: Settings) -> Iterator[None]:
             why = problem.strerror or problem
             raise CannotStart(f"cannot lock {problem.filename or directory}: {why}") from None
         yield
+
+
+def _leave_cluster_behind(settings: Settings) -> None:
+    """Begin a new epoch with data of a cluster, if this server has none. Raises CannotStart."""
+    directory = settings.data_directory
+    if directory is None or settings.cluster is not None:
+        return
+    try:
+        if belongs_to_cluster(Database(directory)):
+            # Imported only here: other servers do not need it.
+            from chat.server.replication.stored.alone import begin_alone
+
+            begin_alone(directory)
+    except (DatabaseFault, HistoryFault) as problem:
+        raise CannotStart(str(problem)) from None
 
 
 def _start(composition: Composition, settings: Settings, stop: Event) -> Callable[[], object]:

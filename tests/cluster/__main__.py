@@ -87,6 +87,8 @@ def main(argv: list[str] | None = None) -> int:
         found = run.run(_say)
         (directory / _TROUBLES).write_text("\n".join(run.troubles) + "\n")
         write_sessions(run.recording, directory / _SESSIONS)
+        for server in stage.servers.values():
+            (directory / f"{server.name}.log").write_text("\n".join(server.logs))
     for fault in found[:_SHOWN]:
         _say(f"FAILED: {fault}")
     if found:

@@ -73,6 +73,9 @@ class ClusterRun:
         told("trouble: " + (", ".join(f"{n} {what}" for what, n in self.counts.items()) or "none"))
         for line in figures_of(self.recording):
             told(line)
+        told(
+            f"servers that ended by themselves, and were started again: {stage.ended_by_themselves}"
+        )
         told(f"rooms removed: {stage.rooms_removed}; {time.monotonic() - began:.0f} s in all")
         return found
 

@@ -132,7 +132,8 @@ class Stage:
             return  # the server is paused
 
     def settle(self) -> None:
-        """Let all lines be answered, and no further ones be said."""
+        """Let all servers run, all lines be answered, and no further ones be said."""
+        eventually(lambda: all(server.is_running for server in self.servers.values()), _DRAIN)
         for server in self.servers.values():
             proxy = server.proxy
             eventually(lambda proxy=proxy: proxy.is_calm)  # type: ignore[misc]
@@ -156,6 +157,7 @@ class Stage:
 
     def gather(self) -> None:
         """Read what the servers have."""
+        eventually(lambda: all(server.is_running for server in self.servers.values()), _DRAIN)
         for actor in self.actors:
             actor.stop()
         addresses = {server.name: server.address for server in self.servers.values()}

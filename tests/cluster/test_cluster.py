@@ -20,8 +20,6 @@ def test_a_server_and_the_engine_are_killed(tmp_path: Path) -> None:
         tmp_path, Random(5), count=10, pause=0.1, servers=2, has_replica=False, is_hasty=True
     )
 
-    stage.only_talks = True
-
     def script() -> None:
         gevent.sleep(0.5)  # they talk
         adam, berta = stage.servers.values()
@@ -49,7 +47,6 @@ def test_trouble_at_random(tmp_path: Path) -> None:
     stage = ClusterStage(
         tmp_path, Random(7), count=16, pause=0.4, servers=2, has_replica=False, is_hasty=True
     )
-    stage.only_talks = True
     run = ClusterRun(stage, seconds=25.0, rng=Random(8), longest=6.0)
     told: list[str] = []
     assert run.run(told.append) == [], told

@@ -58,7 +58,8 @@ class TestedServer:
 
     @property
     def is_running(self) -> bool:
-        return self._process is not None and self._process.is_running
+        """Whether it has begun, and has not ended."""
+        return self._process is not None and self._process.is_running and not self._is_busy
 
     @property
     def has_ended(self) -> bool:

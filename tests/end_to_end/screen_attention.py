@@ -82,3 +82,8 @@ def shows_raw(stage: Stage) -> None:
     stage.bob.command("/raw on")
     stage.bob.wait_for("without the styles of their markup")
     stage.bob.command("/raw off")
+
+
+def where(stage: Stage) -> None:
+    stage.bob.command("/where")
+    stage.bob.wait_for(r"chat/\d")  # the software of the server

@@ -321,6 +321,7 @@ SCENARIOS: dict[str, Scenario] = {
     "whois": screen_attention.whois,
     "presence": screen_attention.presence,
     "names": names,
+    "where": screen_attention.where,
     "query": query,
     "close": close,
     "ignore": screen_attention.ignore,

@@ -16,6 +16,8 @@ class LateLog:
     Changes are applied at once, unless it ``holds_changes``.
     """
 
+    is_shared = False
+
     def __init__(self, timestamp: Callable[[], str]) -> None:
         self.is_full = False
         self.holds_changes = False

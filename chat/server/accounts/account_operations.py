@@ -13,17 +13,20 @@ from typing import Any, Protocol
 from chat.protocol.names import UserName
 from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.server.accounts.account_changes import AccountChanges
-from chat.server.accounts.account_problems import AccountChanged
+from chat.server.accounts.account_problems import AccountChanged, AccountProblem
 from chat.server.accounts.accounts import Account, Accounts, new_id
 from chat.server.accounts.devices import Devices
 from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Member
 from chat.server.log.log import Change
 from chat.server.log.operations import Operations
+from chat.server.log.unicode_13 import TOO_NEW, is_in_unicode_13
 from chat.server.room.commands import CommandRefused
 
 log = logging.getLogger("chat.server")
 
+# Seconds for which the operator waits for the log; users are reminded that they wait.
+PATIENCE = 10.0
 MAX_ACCOUNTS = 10_000  # beyond that, only the operator can add accounts
 
 ADD, REMOVE = "account-add", "account-remove"
@@ -45,8 +48,9 @@ class AccountOperations:
     """Have the operations carried out, and carry them out.
 
     Methods with an ``actor`` take the session that asks; None is the operator. They wait for the log, and raise
-    AccountProblem, CommandRefused, LogFull, and DatabaseFault if the server waits for its disk. ``clock`` returns
-    seconds since 1970. ``forget_in_rooms`` is called after an account was removed.
+    AccountProblem, CommandRefused, LogFull, and DatabaseFault if the server waits for its disk. Those of the operator
+    raise NotYetCommitted after ``PATIENCE`` seconds. ``clock`` returns seconds since 1970. ``forget_in_rooms`` is
+    called after an account was removed.
     """
 
     def __init__(
@@ -86,14 +90,17 @@ class AccountOperations:
         actor: Member | None = None,
     ) -> None:
         """Register ``name``; ``hash`` is that of the password."""
+        if self._operations.travel and not is_in_unicode_13(name.display):
+            raise AccountProblem(TOO_NEW)
         fields = {"name": list(name), "hash": hash, "id": new_id().hex(), "moderator": is_moderator}
-        self._operations.perform(ADD, fields, actor)
+        self._operations.perform(ADD, fields, actor, patience=_patience(actor))
 
     def remove(self, name: UserName) -> None:
         """Remove an account, so that anyone can use the name."""
         # The password for guests is no shared setting, so this server decides for all.
         guests = self._changes.allows_guests
-        self._operations.perform(REMOVE, {"name": list(name), "guests": guests})
+        fields = {"name": list(name), "guests": guests}
+        self._operations.perform(REMOVE, fields, patience=PATIENCE)
 
     def replace_password(
         self,
@@ -109,7 +116,8 @@ class AccountOperations:
         """
         proof = instead_of.proof.hex() if instead_of is not None else None
         fields = {"name": list(name), "hash": hash, "proof": proof}
-        ended: int = self._operations.perform(PASSWORD, fields, actor)
+        patience = _patience(actor)
+        ended: int = self._operations.perform(PASSWORD, fields, actor, patience=patience)
         return ended
 
     def rehash(self, account: Account, hash: str) -> Account:
@@ -121,7 +129,8 @@ class AccountOperations:
 
     def set_moderator(self, name: UserName, is_moderator: bool) -> None:
         """Allow or forbid the account to moderate."""
-        self._operations.perform(MODERATOR, {"name": list(name), "moderator": is_moderator})
+        fields = {"name": list(name), "moderator": is_moderator}
+        self._operations.perform(MODERATOR, fields, patience=PATIENCE)
 
     def forget_device(self, actor: Member, hash: bytes) -> None:
         """Let a device of a user need the password at its next login, and end its sessions."""
@@ -232,6 +241,10 @@ class AccountOperations:
         for session in ending:
             session.eject(LeaveReason.REPLACED, NoticeCode.REPLACED, sentence)
         return len(ending)
+
+
+def _patience(actor: Member | None) -> float | None:
+    return PATIENCE if actor is None else None
 
 
 def _refuse(sentence: str) -> None:

@@ -25,9 +25,11 @@ from chat.server.accounts.accounts import Account, Accounts
 from chat.server.control.client import ControlFault, NoServer, ask
 from chat.server.control.messages import CommandFailed
 from chat.server.log.log import LogFull
+from chat.server.log.operations import NotYetCommitted
 from chat.server.storage.database import DatabaseFault
 
 LIST = "accounts"
+_NOT_YET = "The log has not committed this yet: the engine may be away. It may still be done later."
 _PAGE = 200  # accounts in an answer, whose size is bounded
 
 
@@ -67,6 +69,8 @@ def _change(
         raise CommandFailed(f"The command has no {problem.args[0]!r}.") from None
     except (UserNameError, AccountProblem, LogFull) as problem:
         raise CommandFailed(str(problem)) from None
+    except NotYetCommitted:
+        raise CommandFailed(_NOT_YET) from None
     except DatabaseFault as fault:
         raise CommandFailed(f"{fault}.") from None
     return {}

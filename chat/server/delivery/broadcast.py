@@ -97,7 +97,11 @@ class Broadcast:
     def add(self, send_queue: SendQueue, first: Iterable[Encodable] = ()) -> None:
         """Send a user the frames ``first`` now, and add them to the audience of all later posts."""
         self._pending[send_queue.dialect].add(send_queue)
-        send_queue.give(b"".join(frame.encode(send_queue.order) for frame in first))
+        frames = []
+        # Not in a comprehension, which is a call of its own: see MOST_STACK in chat/server/sessions/login.py.
+        for frame in first:
+            frames.append(frame.encode(send_queue.order))
+        send_queue.give(b"".join(frames))
 
     def remove(self, send_queue: SendQueue) -> None:
         """Send a user all frames that are pending, and remove them from all audiences."""

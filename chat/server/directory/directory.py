@@ -110,7 +110,7 @@ class Directory(Generic[M]):
         self._by_name[key] = (*others, member)
         self._sessions += 1
         if not member.is_elsewhere:
-            own = cast(M, member)
+            own: M = member  # type: ignore[assignment]  # sessions here are of that type; a cast costs each login a call
             self._here[own] = None
             if own.token is not None:
                 self._by_token[own.token] = own

@@ -12,11 +12,12 @@ from typing import Any, Protocol
 import gevent
 
 from chat.protocol.names import UserName
-from chat.protocol.notices import LeaveReason
+from chat.protocol.notices import LeaveReason, Refusal
 from chat.server.accounts.accounts import Account, Accounts
 from chat.server.accounts.devices import Devices
 from chat.server.directory.member import Member
-from chat.server.entrance.joining import Joining, read_joining
+from chat.server.entrance.joining import Joining, digest_of, read_joining
+from chat.server.entrance.login_rejected import LoginRejected
 from chat.server.entrance.placing import Placing
 from chat.server.log.log import Change, LogFull
 from chat.server.log.operations import Operations
@@ -68,13 +69,18 @@ class Entrance:
         operations.add(JOIN, self._join)
         operations.add(LEAVE, self._leave)
 
-    def join(self, joining: Joining, open_session: OpenSession, patience: float) -> Member:
-        """Let a login in; return its session, made by ``open_session``. Waits for the log.
+    def join(
+        self, joining: Joining, token: str | None, open_session: OpenSession, patience: float
+    ) -> Member:
+        """Let a login in; return its session, made by ``open_session`` with ``token``. Waits for the log.
 
         Raises LoginRejected, LogFull, and NotYetCommitted after ``patience`` seconds: then it may still come in later.
         """
-        fields = joining.fields()
-        member: Member = self._operations.perform(JOIN, fields, None, open_session, patience)
+        # A single server spares itself what others would need.
+        travels = self._operations.travel
+        fields = joining._replace(token=digest_of(token)).fields() if travels else {}
+        local = joining, open_session
+        member: Member = self._operations.perform(JOIN, fields, None, local, patience)
         return member
 
     def leave(self, member: Member, reason: LeaveReason) -> None:
@@ -103,13 +109,17 @@ class Entrance:
         self._timer = None
 
     def _join(self, change: Change) -> Member:
-        joining = read_joining(change.fields)
+        open_session: OpenSession | None = None
+        if isinstance(change.local, tuple):
+            joining, open_session = change.local
+        else:
+            joining = read_joining(change.fields)
+        self._require_device(joining)
         place = self.placing.find(joining, self._accounts.known)
         account = place.account
-        open_session = change.local
         member = (
             open_session(place.name, account)
-            if callable(open_session)
+            if open_session is not None
             else self._open_elsewhere(joining, change.writer, place.name, account)
         )
         member.home = change.writer
@@ -121,6 +131,15 @@ class Entrance:
             if joining.by_password:
                 self._devices.remember(account, joining.device)
         return member
+
+    def _require_device(self, joining: Joining) -> None:
+        """Raise LoginRejected if the device that stood for the password has been forgotten since."""
+        if not joining.by_device:
+            return
+        account = self._accounts.known.find(joining.name.key)
+        hash = joining.device
+        if account is None or hash is None or not self._devices.remembers(account, hash):
+            raise LoginRejected(Refusal.PASSWORD_NEEDED, self.placing.password_needed)
 
     def _leave(self, change: Change) -> None:
         if change.actor is not None:

@@ -13,11 +13,12 @@ class Joining(NamedTuple):
     """Hold what decides about a login, and what other servers need to know of its session.
 
     ``number`` counts the sessions of the server that has it. ``account`` is the id of the account that the login has
-    proved to be its own, None for a guest; ``proof`` is the digest of that account's password as it was then, and
-    ``by_password`` tells that the password was shown. ``device`` is the hash of the device; None if there is none that
-    counts. ``shown`` is the digest of the token of an earlier session, ``token`` that of the session's own. ``host`` is
-    the address that limits count by; None for a unix socket. ``rooms`` are names of rooms to be in; None: the client
-    may know no rooms.
+    proved to be its own, None for a guest; ``proof`` is the digest of that account's password as it was then. Either
+    ``by_password``, which tells that the password was shown, or ``by_device``, that a remembered device stood for it,
+    or an open session did. ``device`` is the hash of the device; None if there is none that counts. ``shown`` is the
+    digest of the token of an earlier session, ``token`` that of the session's own. ``host`` is the address that
+    limits count by; None for a unix socket. ``rooms`` are names of rooms to be in; None: the client may know no
+    rooms.
     """
 
     number: int
@@ -30,6 +31,7 @@ class Joining(NamedTuple):
     token: bytes | None = None
     host: str | None = None
     rooms: tuple[str, ...] | None = None
+    by_device: bool = False
 
     def fields(self) -> dict[str, Any]:
         """Return the values as JSON can hold them."""

@@ -59,6 +59,11 @@ class Placing:
         self._bans = bans
         self._silence = silence
 
+    @property
+    def password_needed(self) -> str:
+        """The sentence that asks for a password."""
+        return password_needed(self._settings)
+
     def find(self, joining: Joining, accounts: AccountTable) -> LoginPlace:
         """Check that a login can enter now; return its place. Does not wait. Raises LoginRejected.
 
@@ -67,7 +72,7 @@ class Placing:
         account = accounts.find(joining.name.key)
         now = (account.id, account.proof) if account is not None else (None, None)
         if now != (joining.account, joining.proof):
-            raise LoginRejected(Refusal.PASSWORD_NEEDED, password_needed(self._settings))
+            raise LoginRejected(Refusal.PASSWORD_NEEDED, self.password_needed)
         self._require_no_ban(joining, account)
         connected = self._directory.sessions_of(joining.name.key)
         # A user who is connected already takes no further place.

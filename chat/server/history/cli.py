@@ -193,6 +193,7 @@ def _import(directory: Path, options: Mapping[str, Any]) -> None:
     for source in sources:
         source.stat()  # before anything is made
     make_private_directory(directory)
+    _refuse_cluster(directory)
     with held(directory):
         database, room = Database(directory), LogName(ROOM, key)
         marks = room_marks(database, key)
@@ -304,6 +305,7 @@ def _check(directory: Path) -> None:
 def _restore(directory: Path, source: Path) -> None:
     if not directory.is_dir():
         raise HistoryFault(f"{directory} does not exist; start the server once, or create it")
+    _refuse_cluster(directory)
     with held(directory):
         former = restore(directory, source)
         # It has words of the former history.
@@ -311,6 +313,15 @@ def _restore(directory: Path, source: Path) -> None:
     print(f"restored {source}; the server begins a new epoch at its next start")
     if former is not None:
         print(f"the former history is {former}")
+
+
+def _refuse_cluster(directory: Path) -> None:
+    """Raise HistoryFault if the other servers of a cluster have the same messages and numbers."""
+    if belongs_to_cluster(Database(directory)):
+        raise HistoryFault(
+            f"{directory} belongs to a cluster, whose servers all have the same messages; to end that, run:"
+            " chat-server cluster leave"
+        )
 
 
 def _purge(directory: Path, options: Mapping[str, Any]) -> None:

@@ -71,6 +71,8 @@ class RevocableSequences(Sequences):
 class DurableLog:
     """Commit a record when ``disk`` has its messages. ``numbers`` are those that the room gives."""
 
+    is_shared = False
+
     def __init__(
         self, timestamp: Callable[[], str], disk: Disk, gate: Gate, numbers: RevocableSequences
     ) -> None:

@@ -130,8 +130,10 @@ class Log(Protocol):
     """Put records in one order for all followers.
 
     A caller must not rely on the moment of the commit: a log may commit inside ``append`` or seconds later. So the
-    caller checks ``is_settled`` of the record, in both cases.
+    caller checks ``is_settled`` of the record, in both cases. ``is_shared``: other servers have the same log.
     """
+
+    is_shared: bool
 
     def append(self, record: Record | Change) -> None:
         """Add ``record`` to the log, without waiting. Raises LogFull or LogClosed.
@@ -148,6 +150,8 @@ class Log(Protocol):
 
 class MemoryLog:
     """Commit each record inside ``append``, for a single server, and keep no record after that."""
+
+    is_shared = False
 
     def __init__(self, timestamp: Callable[[], str]) -> None:
         self._timestamp = timestamp

@@ -41,6 +41,11 @@ class Operations:
         self._expected = expected
         self._handlers: dict[str, Handler] = {}
 
+    @property
+    def travel(self) -> bool:
+        """Return whether other servers carry the operations out, too, and so need all fields."""
+        return self._log.is_shared
+
     def add(self, name: str, handler: Handler) -> None:
         """Let ``handler`` carry out the operation ``name``."""
         assert name not in self._handlers, f"{name} has a handler already"
@@ -53,12 +58,15 @@ class Operations:
         actor: Member | None = None,
         local: object = None,
         patience: float | None = None,
+        on_settled: Callable[[Change], object] | None = None,
     ) -> Any:
         """Have a change carried out, and wait until it is; return what its handler returned, or raise what it raised.
 
+        The caller goes on when further entries may have been applied. ``on_settled`` is called before that, at once.
         Raises LogFull, also if the log is closed, and NotYetCommitted after ``patience`` seconds (None: never).
         """
         change = Change(name, fields, actor, local)
+        change.on_settled = on_settled
         try:
             self._log.append(change)
         except LogClosed:
@@ -66,7 +74,13 @@ class Operations:
             raise LogFull("The server is shutting down.") from None
         if change.outcome is None:
             applied = Event()
-            change.on_settled = lambda change: applied.set()
+
+            def settled(change: Change) -> None:
+                if on_settled is not None:
+                    on_settled(change)
+                applied.set()
+
+            change.on_settled = settled
             applied.wait(patience)
         if change.outcome is None:
             raise NotYetCommitted

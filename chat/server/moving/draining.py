@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from typing import NamedTuple
@@ -81,7 +82,7 @@ class Draining:
         if not moving or not self._other_addresses():
             return
         log.info("moving %s to other servers", counted(len(moving), "session"))
-        size = max(BATCH, -(-len(moving) * PERIOD // SPREAD).__trunc__())
+        size = max(BATCH, math.ceil(len(moving) * PERIOD / SPREAD))
         for start in range(0, len(moving), size):
             # Asked for each batch: a server may have gone.
             facts = {"servers": self._other_addresses()}

@@ -104,6 +104,7 @@ class Cluster:
         self._writing: gevent.Greenlet[..., None] | None = None
         self._watch: LeaseWatch | None = None
         self._written: EntryId | None = None
+        self._epoch_of_history: Callable[[], str] = str
         self._moved = Event()  # something was applied, or the standing has changed
 
     def connect(
@@ -132,6 +133,7 @@ class Cluster:
         self.writer.take_changes = self._take_changes
         self.writer.give_back = self._notes.give_back
         self.writer.until_kept = history.wait_until_written
+        self._epoch_of_history = lambda: history.epoch
         operations.add(GONE, self._end_sessions)
 
     def open_elsewhere(
@@ -168,6 +170,11 @@ class Cluster:
     def load_sessions(self, accounts: Accounts) -> None:
         """Let the sessions be connected that were so at the place. Called when rooms and accounts are known."""
         assert self._state is not None, "the numbers were loaded"
+        if self._epoch_of_history() != self._state.place.epoch:
+            raise CannotFollow(
+                "the history is of another epoch than the cluster, as a copy that was put there: end this by "
+                "`chat-server cluster leave`, or empty the data directory, which then takes a copy"
+            )
         assert self._service is not None, "connected before the log begins"
         # First, since guests are in closed rooms by their invitations.
         for name, fact in self._memory.items():

@@ -84,6 +84,8 @@ class SharedLog:
     behind each entry.
     """
 
+    is_shared = True
+
     def __init__(
         self,
         clock: LogClock,

@@ -51,6 +51,7 @@ class CommandAnswer(NamedTuple):
 
 # A handler executes a command of a user, with its nonce, and returns the answer. Raises CommandRefused.
 Handler = Callable[[Member, Command, "str | None"], CommandAnswer]
+_Executed = Callable[[Member, Command, "str | None"], "CommandAnswer | None"]
 # Most commands are answered by a sentence, whatever their nonce is.
 PlainHandler = Callable[[Member, Command], str]
 
@@ -76,6 +77,7 @@ class Commands:
     """Hold the handlers of the commands, by the name of the command.
 
     ``is_here`` tells whether a user is still connected. ``remind`` tells a user whose command still waits for the log.
+    ``notify`` sends a notice to a user.
     """
 
     def __init__(
@@ -84,17 +86,19 @@ class Commands:
         is_here: Callable[[Member], bool],
         remind: Callable[[Member], object] = lambda member: None,
         sharing: Sharing = ALONE,
+        notify: Callable[..., object] | None = None,
     ) -> None:
-        self._handlers: dict[str, Handler] = {}
+        self._handlers: dict[str, _Executed] = {}
         # Those of commands that are operations.
         self._shared: dict[str, Handler] = {}
         self._operations = operations
         self._is_here = is_here
         self._remind = remind
         self._sharing = sharing
+        self._notify = notify
         operations.add(COMMAND, self._carry_out)
 
-    def add(self, verb: Verb, handler: Handler) -> None:
+    def add(self, verb: Verb, handler: _Executed) -> None:
         """Let ``handler`` execute the command ``verb``, at the server of the user only."""
         assert verb.value not in self._handlers, f"{verb} has a handler already"
         self._handlers[verb.value] = handler
@@ -128,25 +132,57 @@ class Commands:
         """Let ``handler`` execute the command ``verb`` as ``add_shared`` does, and answer with a sentence."""
         self.add_shared(verb, _answering(handler))
 
-    def execute(self, member: Member, command: Command, nonce: str | None) -> CommandAnswer:
-        """Execute ``command`` of ``member``; return the answer. Raises CommandRefused."""
+    def execute(self, member: Member, command: Command, nonce: str | None) -> CommandAnswer | None:
+        """Execute ``command`` of ``member``; return the answer, or None if it was sent. Raises CommandRefused."""
         handler = self._handlers.get(command.verb)
         if handler is None:
             raise CommandRefused(NoticeCode.BAD_COMMAND, self._unknown_command())
         return handler(member, command, nonce)
 
-    def _share(self, member: Member, command: Command, nonce: str | None) -> CommandAnswer:
+    def _share(self, member: Member, command: Command, nonce: str | None) -> CommandAnswer | None:
+        """Have a command executed, and send the answer at its place in the order of all that the user hears.
+
+        Later, when the greenlet of the session runs, the user may have heard more: messages of a room before the answer
+        to ``join``, and users whom the answer does not name.
+        """
         if self._sharing.is_shared:
             command = _readable_everywhere(command)
         fields = shared_command_fields(command)
         if nonce is not None:
             fields["nonce"] = nonce
+        is_answered = False
+
+        def answer(change: Change) -> None:
+            nonlocal is_answered
+            is_answered = self._answer(member, change, nonce)
+
         try:
             with self._reminding(member):
-                answer: CommandAnswer = self._operations.perform(COMMAND, fields, member)
+                reply: CommandAnswer = self._operations.perform(
+                    COMMAND, fields, member, on_settled=answer
+                )
         except LogFull as problem:
             raise CommandRefused(NoticeCode.NO_SPACE, str(problem)) from None
-        return answer
+        except CommandRefused:
+            if is_answered:
+                return None
+            raise
+        return None if is_answered else reply
+
+    def _answer(self, member: Member, change: Change, nonce: str | None) -> bool:
+        """Send the answer to a command that was executed, or refused; return whether it was sent."""
+        outcome = change.outcome
+        if self._notify is None or outcome is None or not self._is_here(member):
+            return False
+        refused = outcome.problem
+        if refused is None:
+            reply: CommandAnswer = outcome.get()
+            self._notify(member, NoticeCode.DONE, reply.sentence, nonce, reply.facts, reply.found)
+        elif isinstance(refused, CommandRefused):
+            self._notify(member, refused.notice, refused.sentence, nonce)
+        else:
+            return False  # a bug, which was logged; the session raises it
+        return True
 
     def _carry_out(self, change: Change) -> CommandAnswer:
         command, member = read_shared_command(change.fields), change.actor

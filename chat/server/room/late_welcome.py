@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from chat.protocol.descriptor import ByteOrder, MessageType
@@ -12,11 +12,15 @@ from chat.protocol.frames import Frame
 class LateWelcome(NamedTuple):
     """The new member's own copy of an announcement, made when it is sent: only then its facts about history are known.
 
-    The names are those at the time of the login: users who join before it is sent are announced behind it.
+    ``welcome`` makes its content from ``names``, in JSON, and from what ``facts`` returns. The names are those at the
+    time of the login: users who join before it is sent are announced behind it.
     """
 
     header: bytes
-    content: Callable[[], bytes]
+    welcome: Callable[[bytes, Mapping[str, object]], bytes]
+    names: bytes
+    facts: Callable[[], Mapping[str, object]]
 
     def encode(self, order: ByteOrder) -> bytes:
-        return Frame(MessageType.LOGIN, self.header, self.content()).encode(order)
+        content = self.welcome(self.names, self.facts())
+        return Frame(MessageType.LOGIN, self.header, content).encode(order)

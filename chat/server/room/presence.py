@@ -7,6 +7,7 @@ A user has come with the first session, and has left with the last. Every user i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 from chat.protocol.descriptor import MessageType
@@ -119,7 +120,7 @@ class UserPresence(ServerNotices):
             facts = self.memberships.came(member, wanted, quietly=quietly)
         if welcome is not None:
             names, here = self._names_for(member), self._counts(member)
-            own = LateWelcome(header, lambda: welcome(names, self._facts(member, here, facts)))
+            own = LateWelcome(header, welcome, names, partial(self._facts, member, here, facts))
         first: list[Encodable] = [Frame(MessageType.LOGIN), own]
         if self._kept is not None:
             if not others:
@@ -230,13 +231,11 @@ class UserPresence(ServerNotices):
         # A client that knows no rooms looks for the name that the default room has on every server.
         knows_rooms = member.send_queue.dialect.counts
         default = self.rooms.default.name if knows_rooms else LOBBY.display
-        rooms = {
-            room.header_name or default: self._facts_of_room(
-                member, room.header_name, counts[room.header_name]
-            )
-            for room in (self.rooms.default, *self.rooms.of_user(member))
-            if room.header_name in counts
-        }
+        rooms: dict[str, object] = {}
+        for room in (self.rooms.default, *self.rooms.of_user(member)):
+            name = room.header_name
+            if name in counts:
+                rooms[name or default] = self._facts_of_room(member, name, counts[name])
         if self._kept is not None or len(rooms) > 1:
             about = {**about, "rooms": rooms}
         if self.about_node is not None:

@@ -34,11 +34,13 @@ log = logging.getLogger("chat.server")
 class Proof(NamedTuple):
     """The account that a login has proved to be its own; None for a guest.
 
-    ``by_password``: the login has shown the password, so its device may be remembered.
+    ``by_password``: the login has shown the password, so its device may be remembered. ``by_device``: a remembered
+    device has stood for it.
     """
 
     account: Account | None
     by_password: bool = False
+    by_device: bool = False
 
 
 class Admission:
@@ -91,39 +93,35 @@ class Admission:
             sentence = "A password must not travel unencrypted; connect over TLS."
             raise LoginRejected(Refusal.ENCRYPTION_NEEDED, sentence)
         account = self._accounts.look().find(name.key)
-        if self._is_proved_without_password(name, request, account):
+        device = request.device
+        if account is not None and device is not None and self._devices.remembers(account, device):
+            return Proof(account, by_device=True)
+        if self._is_proved_by_session(name, request, account):
             return Proof(account)
         proof = self._require_password(connection.host, name, request, account)
         if account is None:
             self._require_no_lookalike(name)
         return proof
 
-    def require_place(
-        self,
-        connection: AcceptedConnection,
-        name: UserName,
-        request: LoginRequest,
-        account: Account | None,
-    ) -> None:
-        """Check that ``name`` could enter now; ``account`` is what ``prove`` returned.
+    def require_place(self, joining: Joining) -> None:
+        """Check that a login could enter now.
 
-        So a login that must be refused is refused before it waits in line. The entrance decides again.
+        So a login that must be refused is refused before it waits in line. The entrance decides again, and looks for
+        changes of the accounts, which costs a system call.
         """
-        joining = make_joining(0, connection, name, request, Proof(account), None)
-        self._placing.find(joining, self._accounts.look())
+        self._placing.find(joining, self._accounts.known)
 
-    def _is_proved_without_password(
+    def _is_proved_by_session(
         self, name: UserName, request: LoginRequest, account: Account | None
     ) -> bool:
-        """Return whether the login needs no password: by a remembered device, or by the user's open session.
+        """Return whether the login needs no password by the user's open session.
 
         That session must have proved as much as a new login has to prove now.
         """
-        device = request.device
-        if account is not None and device is not None and self._devices.remembers(account, device):
-            return True
         session = session_shown(
-            self._directory.sessions_of(name.key), digest_of(request.header.session), device
+            self._directory.sessions_of(name.key),
+            digest_of(request.header.session),
+            request.device,
         )
         if session is None:
             return False
@@ -187,9 +185,8 @@ def make_joining(
     name: UserName,
     request: LoginRequest,
     proof: Proof,
-    token: str | None,
 ) -> Joining:
-    """Return what decides about a login whose session gets ``token``, and is the ``number``-th of this server."""
+    """Return what decides about a login whose session has ``number`` at this server. It lacks the token."""
     header, account = request.header, proof.account
     return Joining(
         number,
@@ -198,8 +195,9 @@ def make_joining(
         account.proof if account is not None else None,
         proof.by_password,
         request.device,
-        digest_of(header.session),
-        digest_of(token),
+        digest_of(header.session) if header.session is not None else None,
+        None,
         connection.host,
         header.join,
+        proof.by_device,
     )

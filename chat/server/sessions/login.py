@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import NamedTuple
 
 import gevent
 
@@ -18,12 +19,13 @@ from chat.protocol.notices import Refusal
 from chat.server.accounts.accounts import Account, Accounts
 from chat.server.directory.directory import Directory
 from chat.server.entrance.entrance import Entrance
+from chat.server.entrance.joining import Joining
 from chat.server.entrance.login_rejected import LoginRejected, RefusedLogins
 from chat.server.limits.address_limits import AddressLimits
 from chat.server.log.log import LogFull
 from chat.server.log.operations import NotYetCommitted
 from chat.server.process.loop_share import LoopShare, TooBusy
-from chat.server.sessions.admission import Admission, Proof, make_joining
+from chat.server.sessions.admission import Admission, make_joining
 from chat.server.sessions.connection import AcceptedConnection
 from chat.server.sessions.login_request import LoginRequest, read_name, read_request
 from chat.server.sessions.sender import Sender
@@ -56,6 +58,20 @@ OpenSession = Callable[
 OpenTransfer = Callable[[AcceptedConnection, Sender], TransferConnection]
 # Return who has this token, and a session at another server; None if nobody has.
 FindVisitor = Callable[[str], "Sender | None"]
+
+
+# Bytes that the calls of a login take in CPython's stack at most. Each greenlet has a stack of its own, whose pages it
+# keeps once it has used them, and a user waits in the greenlet in which they have logged in. A second page would be a
+# third of the memory of an idle user.
+MOST_STACK = 4096
+
+
+class _Admitted(NamedTuple):
+    """A login that may enter. ``token`` is that of its session; None for a raw client."""
+
+    request: LoginRequest
+    joining: Joining
+    token: str | None
 
 
 class Login:
@@ -131,7 +147,11 @@ class Login:
                 # Before anything can be refused: a JSON client also needs the code if its header is broken.
                 is_json = looks_like_json(data)
                 is_remembered = self._wait_for_a_turn(connection, data)
-                return self._admit(connection, data, is_remembered=is_remembered)
+                admitted = self._admit(connection, data, is_remembered=is_remembered)
+                if not isinstance(admitted, _Admitted):
+                    return admitted
+                # Not within ``_admit``: calls within calls take the stack that the user keeps.
+                return self._enter(connection, *admitted)
             except LoginRejected as refused:
                 self._refused_logins.refused(connection.source, refused.refusal)
                 _answer(connection, refused, is_json=is_json)
@@ -168,8 +188,8 @@ class Login:
 
     def _admit(
         self, connection: AcceptedConnection, data: bytes, *, is_remembered: bool
-    ) -> Session | TransferConnection:
-        """Make the session or the transfer for a login. Raises LoginRejected."""
+    ) -> _Admitted | TransferConnection:
+        """Judge a login, and make the transfer if it is for one. Raises LoginRejected."""
         try:
             request = read_request(data, is_private=connection.is_private)
         except LoginRejected:
@@ -185,24 +205,25 @@ class Login:
         account = proof.account
         if account is not None:
             self._begin_mailbox(account)
+        self._entered += 1
+        joining = make_joining(self._entered, connection, name, request, proof)
         # Also before the wait in line: a login that must be refused is refused at once.
-        admission.require_place(connection, name, request, account)
+        admission.require_place(joining)
         self._wait_in_line(connection)
-        session = self._enter(connection, name, request, proof)
-        # Only failed attempts count: an office of many users behind one address must be able to log in.
-        self._address_limits.forgive_attempt(connection.host)
-        return session
+        token = secrets.token_urlsafe(18) if header.is_json else None
+        return _Admitted(request, joining, token)
 
     def _enter(
-        self, connection: AcceptedConnection, name: UserName, request: LoginRequest, proof: Proof
+        self,
+        connection: AcceptedConnection,
+        request: LoginRequest,
+        joining: Joining,
+        token: str | None,
     ) -> Session:
         """Let a login in; return its session. Raises LoginRejected."""
         if self._why_closed:
             raise _busy(self._why_closed)
-        self._entered += 1
-        number, header = self._entered, request.header
-        token = secrets.token_urlsafe(18) if header.is_json else None
-        joining = make_joining(number, connection, name, request, proof, token)
+        number, header = joining.number, request.header
         opened: list[Session] = []
         is_abandoned = False
 
@@ -221,9 +242,8 @@ class Login:
         # Other logins may have changed the accounts.
         self._accounts.look()
         try:
-            self._entrance.join(
-                joining, open_session, max(0, connection.login_deadline - time.monotonic())
-            )
+            patience = max(0, connection.login_deadline - time.monotonic())
+            self._entrance.join(joining, token, open_session, patience)
         except LogFull:
             is_abandoned = True
             raise _busy("The server cannot take logins now; try again in a minute.") from None
@@ -237,6 +257,8 @@ class Login:
             for session in opened:
                 session.abandon()
             raise
+        # Only failed attempts count: an office of many users behind one address must be able to log in.
+        self._address_limits.forgive_attempt(connection.host)
         return opened[0]
 
     def _count_attempt(self, connection: AcceptedConnection, *, is_known: bool) -> None:
@@ -259,7 +281,9 @@ class Login:
     def _is_insider(self, request: LoginRequest) -> bool:
         """Return whether the login shows the token of an open session: for a transfer, or to replace that session."""
         header = request.header
-        token = header.session or ""
+        token = header.session
+        if not token:
+            return False
         session = self._directory.session(token) or self._directory.session_elsewhere(token)
         return session is not None and (
             not header.name or name_key(header.name) == session.name.key

@@ -305,6 +305,9 @@ class Session(Sender):
             self._answers.wait_until_empty()
         try:
             reply = self._commands.execute(self, command, nonce)
+            if reply is None:
+                self._wait_for_turn()
+                return
             answer = Answer(NoticeCode.DONE, reply.sentence, nonce, reply.facts, reply.found)
         except CommandRefused as refused:
             answer = Answer(refused.notice, refused.sentence, nonce)
@@ -326,8 +329,11 @@ class Session(Sender):
             self._answers.put(answer)
         else:
             self._service.notify(self, *answer)
-            # Nothing more is read meanwhile, so that held answers to one client do not fill the memory.
-            self._wait_with_reminders(self._waits.for_turn)
+            self._wait_for_turn()
+
+    def _wait_for_turn(self) -> None:
+        # Nothing more is read meanwhile, so that held answers to one client do not fill the memory.
+        self._wait_with_reminders(self._waits.for_turn)
 
     def _answer_when_settled(self, record: Record) -> None:
         """Answer a run if it is rejected: now, or when the log has committed it."""

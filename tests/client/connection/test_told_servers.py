@@ -37,6 +37,7 @@ def test_addresses_are_read_in_their_order_and_once() -> None:
         "[fe80::1%eth0]:8080",
         f"{'a' * 300}:8080",
         "a" * 10_000_000,
+        f"{'.'.join(['a'] * 200)}:8080",
         "\ud800:8080",
         5,
         None,

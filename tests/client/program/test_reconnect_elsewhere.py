@@ -209,7 +209,8 @@ class TestWhatWasSaidMeanwhile:
         world.first.silence = silence
         second = FakeConnection()
         try:
-            world.start(second, servers=servers, catching_up=CatchingUp())
+            catching_up = CatchingUp()
+            world.start(second, servers=servers, catching_up=catching_up)
             run_until_idle()
             world.history = RoomHistory("e", last=1)
             world.first.lose()
@@ -223,6 +224,7 @@ class TestWhatWasSaidMeanwhile:
             second.receive(live)
             run_until_idle()
             kinds = (Text, CatchUpBegan, CatchUpEnded, Welcome)
+            assert not catching_up.is_quiet  # for what comes later, as in a room that is joined
             return [*filter(lambda news: isinstance(news, kinds), world.audience.news)][1:]
         finally:
             world.task.kill()

@@ -12,9 +12,10 @@ from pathlib import Path
 import gevent
 import pytest
 
-from chat.protocol.names import parse_user_name
+from chat.protocol.names import UserName, parse_user_name
 from chat.server import cli
 from chat.server.accounts import operator_accounts
+from chat.server.accounts.account_problems import AccountProblem
 from chat.server.accounts.accounts import Account, add_account
 from chat.server.accounts.passwords import matches
 from chat.server.control.messages import CommandFailed
@@ -136,6 +137,27 @@ def test_no_change_is_made_while_the_server_is_stopped(
         assert "belongs to a cluster" in told
         assert "no server runs on it" in told
     assert (directory / "chat.db").read_bytes() == before
+
+
+def test_the_operator_does_not_wait_for_ever(
+    twins: Twins, types: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chat.server.accounts.account_operations.PATIENCE", 0.05)
+    twins.engine.is_held = True
+
+    for words in (("add", "eve"), ("moderator", "bob", "on"), ("passwd", "bob"), ("remove", "bob")):
+        assert "has not committed this yet" in types(*words, status=1)
+
+    twins.engine.release()
+    for server in twins.both:
+        assert account(server, "eve") is not None
+        assert account(server, "bob") is None
+
+
+def test_a_name_must_be_read_alike_by_all_servers(twins: Twins) -> None:
+    name = "\U0001e290"  # a letter of Unicode 14, which Python 3.10 does not know
+    with pytest.raises(AccountProblem, match="too new"):
+        twins.adam.parts.account_parts.operations.add(UserName(name, name), "hash")
 
 
 def test_a_broken_request_is_refused(twins: Twins) -> None:

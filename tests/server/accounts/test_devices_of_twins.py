@@ -12,7 +12,9 @@ from chat.server.accounts.device_records import MAX_AGE, MAX_DEVICES
 from chat.server.accounts.passwords import matches
 from tests.server.accounts.test_accounts_of_twins import (
     FIRST,
+    LOGIN,
     SECOND,
+    UTF8,
     account,
     known,
     stored,
@@ -40,6 +42,24 @@ def test_a_user_forgets_a_device_that_is_at_another_server(twins: Twins) -> None
     for server in twins.both:
         assert refused(server, "bob", device=PHONE) == "password-needed"
     assert [device["current"] for device in devices_of(laptop)] == [True]
+
+
+def test_a_device_that_logs_in_while_it_is_forgotten_needs_the_password(twins: Twins) -> None:
+    laptop = come(twins.adam, "bob", LAPTOP, password=FIRST)
+    come(twins.berta, "bob", PHONE, password=FIRST).leave()
+    wait_until(lambda: len(twins.adam.parts.directory) == 1, "the phone to leave")
+    [other] = [device["name"] for device in devices_of(laptop) if not device["current"]]
+    twins.engine.is_held = True
+    laptop.send(UTF8, {"command": "forget", "target": other})
+    wait_until(lambda: twins.engine.waiting == 1, "the command to wait")
+    phone = twins.berta.connect()
+    phone.send(LOGIN, {"to": "bob", "device": PHONE})
+    wait_until(lambda: twins.engine.waiting == 2, "the login to wait")
+    twins.engine.release()
+
+    assert phone.read_frame().header["error"] == "password-needed"
+    for server in twins.both:
+        assert len(server.parts.directory.sessions_of("bob")) == 1
 
 
 def test_a_device_has_one_name_and_one_time_on_all_servers(twins: Twins) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import shutil
 import signal
 import socket
@@ -22,6 +24,8 @@ PROGRAM = "redis-server"
 needs_engine = pytest.mark.skipif(
     shutil.which(PROGRAM) is None, reason=f"{PROGRAM} is not installed (apt-get install {PROGRAM})"
 )
+_PORTS = (20_000, 32_000)
+_given: set[int] = set()
 _START = 10.0  # seconds
 _REPEATS = 5  # of a command whose connection was closed
 _OPTIONS = (
@@ -160,8 +164,15 @@ def _info(answer: Any) -> bytes:
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of loopback that nobody listens on now, another one each time.
+
+    Not one of those that the kernel gives to connections: it would give it away before the engine, or whatever is to
+    listen there, starts or starts again.
+    """
+    while True:
+        port = random.randrange(*_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in _given:
+                _given.add(port)
+                return port

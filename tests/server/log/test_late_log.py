@@ -343,3 +343,24 @@ def test_an_answer_describes_the_point_of_the_stream_at_which_it_comes(
     alice.expect_text("text", "alice", nonce="1")
     answer = alice.expect(UTF8, sender="server", notice="done", nonce="2")
     assert json.loads(answer.content) == ["alice", "bob"]
+
+
+def test_an_answer_comes_where_its_command_was_executed(late_chat_server: TestServer) -> None:
+    alice, bob = (late_chat_server.connect() for _ in range(2))
+    for client, name in ((alice, "alice"), (bob, "bob")):
+        client.send(MessageType.LOGIN, {"to": name, "join": []})
+        client.expect(MessageType.LOGIN, b"", sender=None)
+        client.expect(MessageType.LOGIN)
+    alice.expect_joined("bob")
+    log = log_of(late_chat_server)
+    log.holds_changes = True
+    for number, client in enumerate((alice, bob), 1):
+        client.send(UTF8, {"command": "join", "room": "dev", "nonce": "join"})
+        wait_until(lambda number=number: len(log.waiting) == number, "the join to be appended")  # type: ignore[misc]
+
+    log.commit()
+    log.holds_changes = False
+
+    answer = alice.expect(UTF8, sender="server", notice="done", nonce="join")
+    assert json.loads(answer.content)["users"] == ["alice"]
+    alice.expect(MessageType.LOGIN, sender="bob", room="dev")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
+
+import pytest
+
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import NoticeCode
 from chat.server.moving.sending_away import SendingAway
+from tests.peers.tls_wire_client import TlsWireClient
 from tests.peers.wire_client import WireClient
 from tests.server.fakes import wait_until
 from tests.server.server_in_test import TestServer
@@ -33,6 +38,15 @@ def test_the_last_frame_says_where_to_go(chat_server: TestServer) -> None:
     for client in (alice, raw, transfer):
         assert client.at_end()
     chat_server.connections_end()
+
+
+def test_the_last_frame_is_encrypted_too(safe_chat_server: TestServer) -> None:
+    alice = safe_chat_server.remember(TlsWireClient.joined(safe_chat_server.address, "alice"))
+    send_away(safe_chat_server, OTHERS)
+    assert alice.expect_notice("move", servers=OTHERS)
+    # At once: without a goodbye, which would have to wait.
+    with pytest.raises((ssl.SSLEOFError, EOFError, ConnectionError)):
+        alice.read_frame()
 
 
 def test_without_another_server_the_last_frame_says_that_this_one_stops(

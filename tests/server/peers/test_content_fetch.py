@@ -151,11 +151,12 @@ def test_the_damaged_part_of_one_server_is_found(
 def test_behind_the_first_byte_a_transfer_may_take_longer(
     stack: ExitStack, tmp_path: Path, fetched: Fetched
 ) -> None:
-    slow = stack.enter_context(Proxy(serve(stack, tmp_path), rate=len(CONTENT)))
+    slow = Proxy(serve(stack, tmp_path), rate=len(CONTENT))
     limits = LinkLimits(first_byte=0.5)
     begun = time.monotonic()
-    assert fetched.fetch([slow], limits) == CONTENT
+    assert fetched.fetch([stack.enter_context(slow)], limits) == CONTENT
     assert time.monotonic() - begun > limits.first_byte
+    assert slow.connections == 1
 
 
 def test_what_an_earlier_try_has_left_is_not_fetched_again(

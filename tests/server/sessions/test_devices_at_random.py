@@ -221,11 +221,11 @@ def database(tmp_path: Path) -> Database:
     return database
 
 
-@pytest.fixture(params=["at once", "late"])
+@pytest.fixture(params=["at once", "late messages", "late logins"])
 def server(
     request: pytest.FixtureRequest, tmp_path: Path, database: Database
 ) -> Iterator[TestServer]:
-    """A server whose log commits at once, or late."""
+    """A server whose log commits at once, or messages late, or also logins and leaves."""
     settings: dict[str, Any] = {
         "data_directory": database.path.parent,
         "max_sessions": 3,
@@ -238,8 +238,10 @@ def server(
     with open_chat_server(tmp_path, LateLog, **settings) as server:
         log = server.parts.log
         assert isinstance(log, LateLog)
+        log.holds_changes = request.param == "late logins"
         committing = gevent.spawn(commit_at_random, log, random.Random(1))
         yield server
+        log.holds_changes = False
         committing.kill()
         log.commit()
 
