@@ -190,3 +190,23 @@ def test_the_screen_says_that_the_engine_is_away(servers: ClusterServers, home: 
             servers.engine.signal(signal.SIGCONT)
         bob.wait_until(lambda rows: "cannot confirm" not in rows[-2])
         bob.wait_for(r"\[bob\]: hello$")
+
+
+@pytest.mark.thorough("waits until a silent server is given up, which takes 35 s")
+def test_the_users_of_a_paused_server_are_elsewhere(servers: ClusterServers, home: Path) -> None:
+    with ClientProcess(servers.address("a"), "bob", "--json", directory=home) as bob:
+        wait_for_node(bob, "a")
+        servers.a.send_signal(signal.SIGSTOP)
+        try:
+            bob.ask(type="text", text="hello", id=1)
+            paused_at = time.monotonic()
+            while bob.output.text.count('"welcome"') < 2 and time.monotonic() - paused_at < 60:
+                time.sleep(0.5)
+            assert time.monotonic() - paused_at < 40
+            wait_for_node(bob, "b")
+        finally:
+            servers.a.send_signal(signal.SIGCONT)
+        bob.output.wait_for('"done","id":1')
+        bob.ask(type="quit")
+        assert bob.wait() == 0
+        assert [each["text"] for each in bob.objects if each["type"] == "text"] == ["hello"]

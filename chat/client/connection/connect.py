@@ -7,7 +7,7 @@ from pathlib import Path
 
 from chat.client.connection.connection import Connection
 from chat.client.connection.in_flight import InFlight
-from chat.client.connection.liveness import SILENCE, Silence
+from chat.client.connection.liveness import SILENCE, SILENCE_OF_ONE_OF_SEVERAL, Silence
 from chat.client.connection.login import ByteOrderChoice, log_in
 from chat.client.connection.saver import Saver
 from chat.client.connection.session_state import SessionState
@@ -28,7 +28,7 @@ def connect_through(
     save_directory: Path | None = None,
     replay: int = 0,
     ping: bool = True,
-    silence: Silence = SILENCE,
+    silence: Silence | None = None,
     timeout: float = 30.0,
     reach: float | None = None,
     in_flight: InFlight | None = None,
@@ -39,6 +39,7 @@ def connect_through(
 
     ``saver`` saves attachments that come with their messages; several sessions may share it. ``save_directory`` is the
     default directory of ``fetch``. ``in_flight`` is the table of messages of a queue that outlives the connection.
+    ``silence``: the silence for which the server is given up; None: as usual, which is sooner if there are others.
     ``reach``: the server must accept the connection within so many seconds; None: within ``timeout``.
     ``device`` is the secret of this device, sent only where nobody on the way can read it.
     ``rooms`` are to be joined with the login; None: the program does not know rooms.
@@ -72,6 +73,8 @@ def connect_through(
     try:
         connection.await_welcome()
         link.set_deadline(None)
+        if silence is None:
+            silence = SILENCE_OF_ONE_OF_SEVERAL if connection.servers else SILENCE
         connection.watch(silence, ping=ping)
     except BaseException as error:  # also for Ctrl-C, which must not leave the socket open
         link.close()

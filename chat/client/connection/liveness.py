@@ -31,6 +31,9 @@ class Silence(NamedTuple):
 
 
 SILENCE = Silence()
+# With another server to go to. Not much sooner: a server that is slow under load must not lose its users to the others,
+# which would then be slow.
+SILENCE_OF_ONE_OF_SEVERAL = Silence(give_up_after=35.0)
 
 
 def uptime() -> float:

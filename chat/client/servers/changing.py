@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from chat.client.connection.connection import Connection
 from chat.client.connection.events import Notice
 from chat.client.errors import ConnectionLost
 from chat.client.runtime.runtime import Runtime
-from chat.client.servers.moving import Move
 from chat.client.servers.server_choice import ServerChoice
 from chat.net.address import Address
 from chat.protocol.notices import NoticeCode
+
+if TYPE_CHECKING:
+    from chat.client.servers.moving import Move
 
 # Notices about the server that the user is at.
 MOVES = frozenset(
@@ -46,6 +49,8 @@ class ServerChanges:
         if self._servers is not None:
             among = notice.servers or self._servers.others
             if among:
+                from chat.client.servers.moving import Move  # few servers ask for it
+
                 log_in = self._log_in
                 self._move = Move(self._runtime, connection, lambda: log_in(connection, among))
                 if self._is_over:  # ended by another task since the notice was read

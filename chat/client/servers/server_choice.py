@@ -12,7 +12,6 @@ from chat.client.runtime.runtime import Runtime
 from chat.client.servers.retrying import Pauses, RetryPolicy
 from chat.client.trust.connector import Connector, TrustPolicy
 from chat.client.trust.known_hosts import host_name
-from chat.client.trust.sibling import Sibling
 from chat.net.address import Address
 from chat.net.fingerprint import Fingerprint
 from chat.protocol.notices import Refusal
@@ -176,6 +175,11 @@ class ServerChoice:
 
     def _add(self, addresses: Iterable[Address], before: dict[str, _Server]) -> None:
         named = [server.connector for server in self._named.values()]
+        addresses = [*addresses]
+        if not addresses:
+            return
+        from chat.client.trust.sibling import Sibling  # not loaded for a server on its own
+
         for address in addresses:
             name = host_name(address)
             if name in self._named or name in self._told or name in self._distrusted:

@@ -70,15 +70,6 @@ class Certificates:
         self.context, self.fingerprint = context, fingerprint
         _warn_if_expired(certificate, leaf)
 
-    def read_pair(self) -> tuple[str, str]:
-        """Return the certificate, with its chain, and the key, as PEM. Raises CertificateFault."""
-        certificate, key = _files(self._settings)
-        try:
-            return certificate.read_text("ascii"), key.read_text("ascii")
-        except (OSError, ValueError) as problem:
-            reason = problem.strerror if isinstance(problem, OSError) else "expected PEM"
-            raise CertificateFault(f"cannot read {certificate} and {key}: {reason}") from None
-
 
 def store_pair(directory: Path, certificate: str, key: str) -> None:
     """Let the server in ``directory`` show the certificate and the key (PEM) of another server from its next start on.
@@ -138,17 +129,6 @@ def make_context() -> ssl.SSLContext:
 def key_files(directory: Path) -> tuple[Path, Path]:
     """Return the paths of the server's own certificate and key in its data directory."""
     return directory / CERTIFICATE_NAME, directory / KEY_NAME
-
-
-def put_key(directory: Path, certificate: bytes, key: bytes) -> None:
-    """Let a certificate and a key (PEM) be the server's own. Raises CertificateFault."""
-    certificate_path, key_path = key_files(directory)
-    try:
-        with _locked(directory):
-            _write(key_path, key)
-            _write(certificate_path, certificate)
-    except OSError as problem:
-        raise CertificateFault(f"cannot store the key in {directory}: {problem.strerror}") from None
 
 
 def _make_own(directory: Path) -> tuple[Path, Path]:

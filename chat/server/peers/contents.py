@@ -44,8 +44,6 @@ class ContentAway(Exception):
 class KeptContents(Protocol):
     """List what is needed of the part that has kept contents."""
 
-    def has(self, digest: bytes) -> bool: ...
-
     def open(self, digest: bytes, size: int) -> LargeContent: ...
 
 
@@ -129,8 +127,7 @@ class PeerContents:
 
     def _open(self, digest: bytes, size: int) -> LargeContent | None:
         """Return a content that is kept here; None if it is not."""
-        # Asked before: to open one that is missing makes the index forget the messages that use it.
-        if self._kept is None or not self._kept.has(digest):
+        if self._kept is None:
             return None
         try:
             return self._kept.open(digest, size)

@@ -19,7 +19,8 @@ from chat.server.attachments.spool import Spool
 from chat.server.cluster.redis_connection import EngineAway
 from chat.server.delivery.awaited import AwaitedContent
 from chat.server.history.files.kept_files import KeptFiles
-from chat.server.net.certificates import key_files, put_key
+from chat.server.history.files.opened_files import FileGone
+from chat.server.net.certificates import key_files, store_pair
 from chat.server.net.listening import listen
 from chat.server.peers.contents import ContentAway, PeerContents
 from chat.server.peers.faults import PeerFault
@@ -130,7 +131,7 @@ class PeerLinks:
             except PeerFault as fault:
                 log.warning("cannot get the key of the cluster: %s", fault)
                 continue
-            put_key(self._directory, pair.certificate.encode(), pair.key.encode())
+            store_pair(self._directory, pair.certificate, pair.key)
             log.info("took over the key of the cluster from the server at %s", address)
             return
 
@@ -184,7 +185,7 @@ class PeerLinks:
 
     def _open_content(self, digest: bytes, size: int) -> LargeContent:
         if self._files is None:
-            raise FileNotFoundError("this server keeps no files")
+            raise FileGone
         return self._files.open(digest, size)
 
     def _read_key(self) -> KeyPair:

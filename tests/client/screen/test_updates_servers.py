@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from chat.client.connection.events import Notice, Welcome
-from chat.client.conversation.ui_events import ServerInfo, Unconfirmed
+from chat.client.conversation.ui_events import Lag, ServerInfo, Unconfirmed
 from chat.client.resuming.events import Disconnected
 from chat.net.address import Address
 from tests.client.screen.intake_bench import NINE, Bench, shown_status
@@ -52,6 +52,7 @@ def test_a_loss_that_lasts_is_told_as_any_other(bench: Bench) -> None:
 
 
 def test_the_status_says_for_how_long_messages_wait(bench: Bench) -> None:
+    bench.take(Lag(5.0))
     bench.take(Notice("waiting", "Not yet.", NINE), Unconfirmed(NINE - timedelta(seconds=7)))
     words = "the server cannot confirm messages now"
     assert shown_status(bench.model) == f" {words}, for 7 s │ [1 room]"

@@ -6,6 +6,8 @@ import hashlib
 import logging
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -315,6 +317,40 @@ def test_the_process_ends_with_its_server(nodes: Callable[..., Node]) -> None:
     assert not Path(f"/proc/{number}").exists()
     with pytest.raises(PeerUnreachable):
         node.client.hello(Address("127.0.0.1", 1))
+
+
+_SERVER = """
+import sys, time
+from pathlib import Path
+from chat.server.peers.peer_facts import PeerFacts
+from chat.server.peers.peer_process import PeerProcess
+
+process = PeerProcess(b"s" * 32, PeerFacts("a", "1", 1), Path(sys.argv[1]))
+process.start()
+print(process.number, flush=True)
+time.sleep(60)
+"""
+
+
+def test_the_process_ends_when_its_server_is_killed(tmp_path: Path) -> None:
+    server = subprocess.Popen(
+        [sys.executable, "-c", _SERVER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert server.stdout is not None
+    number = int(server.stdout.readline())
+    assert Path(f"/proc/{number}").exists()
+    server.kill()
+    server.wait()
+    server.stdout.close()
+    wait_until(lambda: not is_running(number))
+
+
+def is_running(number: int) -> bool:
+    """Return whether a process runs. One that has ended may wait for its parent."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_a_process_that_hangs_ends_with_its_server(nodes: Callable[..., Node]) -> None:

@@ -257,6 +257,7 @@ class ModelUpdater:
         self._model.tick(now)
         waited = None if since is None else (now - since).total_seconds()
         self._model.unconfirmed = None if waited is None else max(0.0, waited)
+        self._model.lag = 0.0  # the notice is a sign of life
 
     def _notice(self, event: Notice, now: datetime) -> None:
         if event.code == NoticeCode.WAITING.value:

@@ -148,8 +148,12 @@ class FileKeeper:
                 self._remove_unused(self.index.forget_before(name, state.oldest))
 
     def drop(self, digest: bytes) -> None:
-        """Forget a content that is missing or damaged. Raises HistoryFault."""
-        self.index.remove_content(digest)
+        """Forget a content that is missing or damaged. Raises HistoryFault.
+
+        One that was never here stays listed: another server of a cluster may have it, and its message is here.
+        """
+        if self.index.has(digest):
+            self.index.remove_content(digest)
 
     def adapt(self, limit: int) -> None:
         """Go on with another limit, and remove what is too much. Raises HistoryFault."""

@@ -130,13 +130,6 @@ class KeptFiles:
                 raise NoSpaceError(_FAILED) from None
             return False
 
-    def has(self, digest: bytes) -> bool:
-        """Return whether a content is kept. Waits. The disk may have lost it all the same: see ``open``."""
-        try:
-            return self._worker.call(lambda: self._keeper.index.has(digest))
-        except HistoryFault:
-            return False
-
     def let_go(self, digest: bytes) -> None:
         """Undo the hold of ``keep``."""
         self._do("remove a kept file", self._keeper.let_go, digest)
