@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from chat.protocol.descriptor import MessageType
-from tests.end_to_end.server_process import ServerProcess
+from chat.server.replication.stored.place import read_state
+from chat.server.storage.database import Database
+from tests.end_to_end.server_process import ServerProcess, eventually
 from tests.peers.wire_client import WireClient
 from tests.server.cluster.engine_process import needs_engine
 from tests.server.cluster.servers import PREFIX
@@ -31,6 +33,14 @@ def said(town: SharedServers, server: str, count: int) -> list[tuple[str, int]]:
     frames = [client.read_frame() for _ in range(count)]
     client.close()
     return [(frame.text, frame.header["seq"]) for frame in frames]
+
+
+def place_of(town: SharedServers, server: str) -> int:
+    """The number of the last entry that a server has on its disk."""
+    with Database(town.data_of(server)).reading() as connection:
+        state = read_state(connection)
+    assert state is not None
+    return state.place.applied.n
 
 
 def test_the_first_begins_and_the_second_has_all_that_was_said(town: SharedServers) -> None:
@@ -82,7 +92,9 @@ def test_a_server_that_was_away_for_too_long_takes_a_copy(town: SharedServers) -
     for number in range(20):
         alice.say(f"{number}")
         alice.expect_text(f"{number}", "alice")
-    # What the server has not applied is trimmed.
+    # What the server has not applied is trimmed; what it is copied from has the rest on its disk.
+    head = int(town.engine.call("HGET", f"{PREFIX}:head", "n"))
+    eventually(lambda: place_of(town, "north") == head)
     town.engine.call("XTRIM", f"{PREFIX}:log", "MAXLEN", "=", 2)
 
     server = town.start("south")
@@ -114,3 +126,18 @@ def test_an_engine_that_has_lost_everything_gets_a_new_epoch(town: SharedServers
     carol.say("after")
     *_, after = bob.read_until(MessageType.UTF8, b"after")
     assert after.header["seq"] == 2
+
+
+def test_a_durable_server_demands_an_engine_that_keeps_what_it_confirms(
+    town: SharedServers,
+) -> None:
+    town.engine.call("CONFIG", "SET", "appendfsync", "everysec")
+
+    with pytest.raises(AssertionError, match="--durable demands appendfsync always"):
+        town.start("north", "--durable")
+
+    town.engine.call("CONFIG", "SET", "appendfsync", "always")
+    town.start("north", "--durable")
+    alice = town.join("north", "alice")
+    alice.say("kept")
+    alice.expect_text("kept", "alice", seq=1)

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from chat.net.engine_url import EngineUrl
+from chat.server.accounts.accounts import read_accounts
 from chat.server.cluster.engine_line import EngineLine, LogKeys
 from chat.server.cluster.redis_connection import Dialer, EngineAway
 from chat.server.cluster.replication_limits import DEFAULT_LIMITS
@@ -14,6 +15,7 @@ from chat.server.history.reader import FILE_NAME as HISTORY_FILE
 from chat.server.history.reader import Reader
 from chat.server.history.stored import GUEST, LogName
 from chat.server.history.writer import open_writer
+from chat.server.log.unicode_13 import is_in_unicode_13
 from chat.server.replication.stored.place import (
     AppliedPlace,
     StateChanges,
@@ -22,6 +24,7 @@ from chat.server.replication.stored.place import (
     read_state,
     write_state,
 )
+from chat.server.rooms.room_records import read_rooms
 from chat.server.storage.database import Database, DatabaseFault
 
 
@@ -40,6 +43,7 @@ def found_cluster(directory: Path, url: EngineUrl) -> str:
             state = read_state(connection)
         if state is not None:
             raise CannotFound(f"{directory} belongs to a cluster already")
+        _require_readable_names(database)
         epoch, heads = _read_history(directory)
         with closing(Dialer(url, DEFAULT_LIMITS.answer).dial()) as opened:
             line = EngineLine(opened, LogKeys(url.prefix))
@@ -53,6 +57,18 @@ def found_cluster(directory: Path, url: EngineUrl) -> str:
     except (DatabaseFault, HistoryFault, EngineAway) as problem:
         raise CannotFound(str(problem)) from None
     return f"{directory} is the beginning of a cluster now; start the server with --cluster"
+
+
+def _require_readable_names(database: Database) -> None:
+    """Raise CannotFound if servers with different Pythons could differ about a name."""
+    names = [account.name for account in read_accounts(database)]
+    names += [room.name.display for room in read_rooms(database).rooms]
+    for name in names:
+        if not is_in_unicode_13(name):
+            raise CannotFound(
+                f"the name {name} has a character that is not in Unicode 13, so not all servers of a cluster may know"
+                " it; remove the account or the room first"
+            )
 
 
 def begin_again(directory: Path, url: EngineUrl, epoch: str) -> None:
