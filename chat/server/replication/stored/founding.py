@@ -8,6 +8,7 @@ from pathlib import Path
 from chat.net.engine_url import EngineUrl
 from chat.server.accounts.accounts import read_accounts
 from chat.server.cluster.engine_line import EngineLine, LogKeys
+from chat.server.cluster.log_entry import EntryId
 from chat.server.cluster.redis_connection import Dialer, EngineAway
 from chat.server.cluster.replication_limits import DEFAULT_LIMITS
 from chat.server.history.faults import HistoryFault
@@ -93,6 +94,16 @@ def begin_again(directory: Path, url: EngineUrl, epoch: str) -> None:
     with closing(Dialer(url, DEFAULT_LIMITS.answer).dial()) as opened:
         if not EngineLine(opened, LogKeys(url.prefix)).begin(epoch):
             raise CannotFound("another server has begun the log meanwhile; start this one again")
+
+
+def note_cut(database: Database) -> None:
+    """Note a place that no log has, so that the next start finds that the log was cut. Raises DatabaseFault."""
+    with database.writing() as connection:
+        state = read_state(connection)
+        assert state is not None, "the data belongs to a cluster"
+        nowhere = EntryId(max(1, state.place.applied.n), "cut", 0)
+        place = state.place._replace(applied=nowhere)
+        write_state(connection, place, StateChanges({}, {}, {}))
 
 
 def has_data(directory: Path) -> bool:
