@@ -29,6 +29,7 @@ from chat.server.peers.peer_facts import KeyPair, PeerFacts
 from chat.server.peers.peer_process import PeerProcess
 from chat.server.peers.peer_secret import SecretFault, read_secret
 from chat.server.peers.peer_server import PeerServer, SharedData
+from chat.server.replication.durability import require_durable_engine
 from chat.server.replication.faults import CannotFollow
 from chat.server.replication.leases import forget_peer_address, read_peers, tell_peer_address
 from chat.server.replication.record_codec import VERSION
@@ -99,9 +100,11 @@ class PeerLinks:
             self._process.start()
             self._client = client = PeerClient(self._process)
             self._prepare(client)
+            if settings.durable:
+                require_durable_engine(self._url)
             if settings.tls is not TlsMode.OFF and settings.tls_cert is None:
                 self._take_key(client)
-        except (SecretFault, PeerFault, CannotArrive, EngineAway) as problem:
+        except (SecretFault, PeerFault, CannotArrive, CannotFollow, EngineAway) as problem:
             self.stop()
             raise CannotFollow(str(problem)) from None
 
