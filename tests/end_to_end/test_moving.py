@@ -58,22 +58,16 @@ def is_healthy(servers: ClusterServers, name: str) -> bool:
         return False
 
 
-def drain(servers: ClusterServers, name: str) -> str:
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "chat.server.cli",
-            "drain",
-            f"--data-directory={servers.directories[name]}",
-        ],
-        check=True,
+def begin_drain(servers: ClusterServers, name: str) -> subprocess.Popen[str]:
+    """Begin ``chat-server drain --wait``."""
+    directory = f"--data-directory={servers.directories[name]}"
+    return subprocess.Popen(
+        [sys.executable, "-m", "chat.server.cli", "drain", "--wait", directory],
         cwd=CHECKOUT,
         env=homes.environment(),
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
     )
-    return done.stdout
 
 
 def test_the_welcome_names_the_server_and_the_others(servers: ClusterServers) -> None:
@@ -108,10 +102,11 @@ def test_a_drain_moves_users_and_then_stops(servers: ClusterServers, by_signal: 
         raw = join(servers.a, "raw", raw=True)
         assert is_healthy(servers, "a")
 
+        draining = None
         if by_signal:
             servers.a.send_signal(signal.SIGTERM)
         else:
-            assert drain(servers, "a").startswith("moving 2 users to 1 other server;")
+            draining = begin_drain(servers, "a")
 
         move = next_notice(former)
         assert (move.header["notice"], move.header["servers"]) == ("move", [servers.address("b")])
@@ -130,6 +125,13 @@ def test_a_drain_moves_users_and_then_stops(servers: ClusterServers, by_signal: 
             texts = [frame.text for frame in raw.read_to_end() if frame.type == UTF8]
             assert texts == ["on the way", "The server is shutting down."]
             assert servers.a.wait() == 0
+            if draining is not None:
+                said, _ = draining.communicate(timeout=10)
+                assert said.splitlines() == [
+                    "moving 2 users to 1 other server; then the server stops",
+                    "the server has stopped",
+                ]
+                assert draining.returncode == 0
             bob.expect_joined("alice")
             bob.expect_joined("raw")
             bob.expect_text("on the way", "alice")

@@ -52,6 +52,7 @@ class VisitingSenders:
             member, service, settings, waits
         )
         self._senders: dict[Member, VisitingSender] = {}
+        self._is_over = False
         directory.left_elsewhere = self._left
 
     def __len__(self) -> int:
@@ -64,7 +65,7 @@ class VisitingSenders:
     def find(self, token: str) -> VisitingSender | None:
         """Return the user whose session elsewhere has ``token``; None if there is none."""
         member = self._directory.session_elsewhere(token)
-        if member is None:
+        if member is None or self._is_over:
             return None
         sender = self._senders.get(member)
         if sender is None:
@@ -78,7 +79,8 @@ class VisitingSenders:
             sender.adapt()
 
     def end_transfers(self) -> None:
-        """End all transfers of sessions elsewhere."""
+        """End all transfers of sessions elsewhere, and let no more begin: this server stops."""
+        self._is_over = True
         for sender in self._senders.values():
             sender.transfers.end_all()
 

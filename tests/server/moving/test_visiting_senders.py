@@ -193,6 +193,16 @@ def test_a_user_of_an_address_that_tries_too_often_comes_by_the_token(
     alice.depart(LeaveReason.QUIT)
 
 
+def test_no_transfer_begins_when_the_server_has_to_end(elsewhere: Elsewhere) -> None:
+    alice = elsewhere.join("alice")
+    during = elsewhere.transfer()
+    elsewhere.parts.visitors.end_transfers()
+    assert during.at_end()
+    late = elsewhere.chat_server.connect()
+    assert late.try_login({"session": TOKEN}).header["error"] == "no-such-session"
+    alice.depart(LeaveReason.QUIT)
+
+
 def test_transfers_end_when_the_server_stops(elsewhere: Elsewhere) -> None:
     alice = elsewhere.join("alice")
     transfer = elsewhere.transfer()
