@@ -10,6 +10,7 @@ from chat.net.address import Address
 from chat.net.engine_url import EngineUrl
 from chat.server.replication.stored.founding import found_cluster
 from tests.cutting.server_control import ServerControl
+from tests.cutting.slow_disk_server import FAILS, STANDS_STILL
 from tests.server.cluster.engine_process import EngineProcess
 from tests.server.cluster.servers import PREFIX, expire_lease
 
@@ -80,7 +81,12 @@ class TwoServers(ServerControl):
         self._engine.kill()
 
     def slow_down(self, word: str) -> None:
-        """Slow the disk of one of the servers down, or let both be fast again."""
+        """Slow the disk of one of the servers down, or let both be fast again.
+
+        A server of a cluster whose disk fails ends: that is another test's.
+        """
+        if word in (FAILS, STANDS_STILL):
+            word = "1"
         names = (self._rng.choice(_NAMES),) if word else _NAMES
         for name in names:
             if self._servers[name].directory.exists():
