@@ -13,6 +13,7 @@ from tests.cluster.run import ClusterRun
 from tests.cluster.tested_server import TestedServer
 from tests.hostile.trouble import Ballast
 
+_NO_SOCKET = shutil.ignore_patterns("*.sock")
 _TALK = 2.0  # seconds
 _NEW_EPOCH = 20.0  # seconds in which servers begin again, and users come back and talk
 
@@ -127,7 +128,7 @@ class ServerFromBackup(Disaster):
         backup = adam.directory.with_name("backup")
         self.talk()
         adam.kill()
-        shutil.copytree(adam.directory, backup)
+        shutil.copytree(adam.directory, backup, ignore=_NO_SOCKET)
         adam.start()
         self.talk()
         adam.kill()
@@ -187,7 +188,7 @@ class OneNameTwice(Disaster):
         adam, _ = self.stage.servers.values()
         self.talk()
         copy = adam.directory.with_name("copy")
-        shutil.copytree(adam.directory, copy)
+        shutil.copytree(adam.directory, copy, ignore=_NO_SOCKET)
         twin = TestedServer("twin", copy, self.stage.server_options)
         twin.cluster_options = adam.cluster_options
         starting = gevent.spawn(twin.start)
