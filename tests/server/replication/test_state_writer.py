@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import gevent
 import pytest
 
 from chat.server.cluster.log_entry import EntryId
+from chat.server.history.faults import HistoryFault
 from chat.server.history.stored import DEFAULT_ROOM
 from chat.server.replication.stored.place import AppliedPlace, StateChanges, make_tables, read_state
 from chat.server.replication.stored.state_writer import StateWriter
@@ -102,3 +104,19 @@ def test_a_failed_transaction_is_tried_again_with_what_came_later(written: Writt
     written.note("second")
     written.writer.commit()
     assert written.stored() == (2, ["first", "second"])
+
+
+def test_a_server_whose_history_has_failed_writes_no_state(written: Written) -> None:
+    def fail() -> None:
+        raise HistoryFault("the disk has failed")
+
+    written.note("before")
+    written.writer.commit()
+    written.note("after")
+    written.writer.until_kept = fail
+
+    writing = gevent.spawn(written.writer.run_to_the_end)
+    gevent.joinall([writing], raise_error=True)
+    written.writer.stop()
+
+    assert written.stored() == (1, ["before"])
