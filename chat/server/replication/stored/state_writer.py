@@ -93,9 +93,7 @@ class StateWriter(DatabaseThread):
             try:
                 self.commit()
                 self._complaint = ""
-            except HistoryFault:
-                return  # it was told, and this server leaves the cluster
-            except DatabaseFault as fault:
+            except (DatabaseFault, HistoryFault) as fault:
                 if str(fault) != self._complaint:
                     self._complaint = str(fault)
                     log.error("cannot save the state of the cluster; trying again: %s", fault)
@@ -110,7 +108,10 @@ class StateWriter(DatabaseThread):
             log.error("cannot save the state of the cluster: %s", fault)
 
     def commit(self) -> None:
-        """Write all that was given so far, and the place. Waits for the disk. Raises DatabaseFault and HistoryFault."""
+        """Write all that was given so far, and the place. Waits for the disk.
+
+        Raises DatabaseFault, and HistoryFault if history is behind for good.
+        """
         with self._writing:
             if not self._is_sealed:
                 self._gather()
