@@ -228,8 +228,13 @@ def test_sessions_end_when_the_engine_stays_away(servers: ClusterServers) -> Non
     with join(servers.a, "alice") as alice, join(servers.a, "raw", raw=True) as raw:
         alice.timeout = raw.timeout = 30
         servers.engine.kill()
+        late = WireClient(servers.a.address, timeout=30)
+        late.send(LOGIN, {"to": "late"})
         alice.expect_joined("raw")
         assert next_notice(alice).header["notice"] == "move"
         assert alice.at_end()
         assert raw.read_frame().text == "The server is shutting down."
+        # A login that waited learns that it may try another server.
+        assert late.read_frame().header["error"] == "busy"
+        late.close()
         assert servers.a.wait() not in (0, 2)
