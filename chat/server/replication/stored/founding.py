@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+from chat.files.private_files import give_to_owner_of_directory
 from chat.net.engine_url import EngineUrl
 from chat.server.accounts.accounts import read_accounts
 from chat.server.cluster.engine_line import EngineLine, LogKeys
+from chat.server.cluster.log_entry import EntryId
 from chat.server.cluster.redis_connection import Dialer, EngineAway
 from chat.server.cluster.replication_limits import DEFAULT_LIMITS
 from chat.server.history.faults import HistoryFault
@@ -95,6 +97,16 @@ def begin_again(directory: Path, url: EngineUrl, epoch: str) -> None:
             raise CannotFound("another server has begun the log meanwhile; start this one again")
 
 
+def note_cut(database: Database) -> None:
+    """Note a place that no log has, so that the next start finds that the log was cut. Raises DatabaseFault."""
+    with database.writing() as connection:
+        state = read_state(connection)
+        assert state is not None, "the data belongs to a cluster"
+        nowhere = EntryId(max(1, state.place.applied.n), "cut", 0)
+        place = state.place._replace(applied=nowhere)
+        write_state(connection, place, StateChanges({}, {}, {}))
+
+
 def has_data(directory: Path) -> bool:
     """Return whether ``directory`` has accounts, bans, rooms or messages. Raises DatabaseFault."""
     if (directory / HISTORY_FILE).exists():
@@ -132,4 +144,9 @@ def _read_history(directory: Path) -> tuple[str, dict[LogName, int | None]]:
     writer = open_writer(directory, bound=0, durable=True)
     opened = writer.opened
     writer.close()
+    try:
+        # A command that root runs may have made it.
+        give_to_owner_of_directory(directory / HISTORY_FILE, directory)
+    except OSError as problem:
+        raise HistoryFault(f"cannot use {problem.filename}: {problem.strerror}") from None
     return opened.epoch, {name: state.head for name, state in opened.logs.items()}
