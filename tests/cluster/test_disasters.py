@@ -16,6 +16,7 @@ from tests.cluster.disasters import (
     FullDisk,
     KilledBetweenFileAndRecord,
     OneNameTwice,
+    PausedForLong,
     PowerLoss,
     ServerFromBackup,
 )
@@ -91,3 +92,13 @@ def test_servers_are_killed_between_a_file_and_its_record(tmp_path: Path) -> Non
     assert len(files) > 20
     events = (e for session in disaster.stage.recording.sessions for e in session.events)
     assert any(isinstance(event, Fetched) and event.digest for event in events)
+
+
+@pytest.mark.parametrize("seconds", [10.0, 60.0])
+def test_users_of_a_paused_server_hear_nothing_of_after_its_fence(
+    tmp_path: Path, seconds: float
+) -> None:
+    disaster = PausedForLong(tmp_path, seconds=seconds)
+    must_be_right(disaster)
+    assert disaster.heard > 0
+    assert disaster.late == 0

@@ -173,6 +173,7 @@ class TestedServer:
             self.resume()
             self._end()
         self.proxy.close()
+        self._clock.close()
 
     def _end(self) -> None:
         log = self.process.log

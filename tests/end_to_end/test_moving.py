@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -78,16 +79,21 @@ def test_the_welcome_names_the_server_and_the_others(servers: ClusterServers) ->
         alice.expect_joined("bob")
 
 
-def test_a_file_goes_by_way_of_any_server(servers: ClusterServers) -> None:
-    with join(servers.a, "alice") as alice, join(servers.b, "bob") as bob:
+@pytest.mark.parametrize("size", [10_000, 3_000_000])
+def test_a_file_goes_by_way_of_any_server(servers: ClusterServers, size: int) -> None:
+    content = os.urandom(size)
+    with join(servers.a, "alice", inline=0) as alice, join(servers.b, "bob", inline=0) as bob:
         alice.expect_joined("bob")
         with alice.open_transfer(servers.b.address) as transfer:
-            transfer.send(FILE, {"filename": "a.bin", "nonce": "n"}, b"content")
+            transfer.send(FILE, {"filename": "a.bin", "nonce": "n"}, content)
             assert transfer.read_frame() == (FILE, {}, b"")
-            alice.expect(FILE, b"content", sender="alice", nonce="n")
-            bob.expect(FILE, b"content", sender="alice")
-            transfer.send(FILE, {"fetch": 1, "nonce": "f"})
-            transfer.expect(FILE, b"content", sender="alice", nonce="f")
+            offered = alice.expect(FILE, b"", sender="alice", nonce="n", size=size).header["id"]
+            bob.expect(FILE, b"", sender="alice", id=offered)
+            for client in (alice, bob):
+                for server in (servers.a, servers.b):
+                    with client.open_transfer(server.address) as fetching:
+                        fetching.send(FILE, {"fetch": offered, "nonce": "f"})
+                        fetching.expect(FILE, content, sender="alice", nonce="f")
             alice.leave()
             bob.expect_left("alice", "quit")
             assert transfer.at_end()
@@ -228,8 +234,13 @@ def test_sessions_end_when_the_engine_stays_away(servers: ClusterServers) -> Non
     with join(servers.a, "alice") as alice, join(servers.a, "raw", raw=True) as raw:
         alice.timeout = raw.timeout = 30
         servers.engine.kill()
+        late = WireClient(servers.a.address, timeout=30)
+        late.send(LOGIN, {"to": "late"})
         alice.expect_joined("raw")
         assert next_notice(alice).header["notice"] == "move"
         assert alice.at_end()
         assert raw.read_frame().text == "The server is shutting down."
+        # A login that waited learns that it may try another server.
+        assert late.read_frame().header["error"] == "busy"
+        late.close()
         assert servers.a.wait() not in (0, 2)

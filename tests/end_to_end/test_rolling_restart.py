@@ -12,7 +12,8 @@ import pytest
 
 from tests.end_to_end.cluster_servers import cluster_servers
 from tests.end_to_end.moving_clients import MovingClient, faults_of, talk
-from tests.end_to_end.server_process import eventually
+from tests.end_to_end.server_process import ServerProcess, eventually
+from tests.peers.wire_client import WireClient
 from tests.server.cluster.engine_process import needs_engine
 
 pytestmark = needs_engine
@@ -43,6 +44,8 @@ def roll(directory: Path, names: str, users: int, per_second: float) -> str:
             talking.kill()
         eventually(lambda: not any(client.unanswered for client in clients), 5)
         gevent.sleep(0.5)
+        known = [_users_known_at(servers.processes[name]) for name in names]
+        assert known == [[client.name for client in clients]] * len(names)
         for client in clients:
             client.close()
         late = sorted(each for client in clients for each in client.late)
@@ -56,6 +59,14 @@ def roll(directory: Path, names: str, users: int, per_second: float) -> str:
         assert not faults, f"{measured}; {len(faults)} faults: {faults[:20]}"
         assert len(moved) >= users
         return measured
+
+
+def _users_known_at(server: ServerProcess) -> list[str]:
+    """Return the users who are connected, as a server knows them after its restart, in an order of their own."""
+    with WireClient.joined(server.address, f"observer-{server.pid}") as observer:
+        # An observer of another server may not have left yet.
+        users = [name for name in observer.welcome["users"] if name.startswith("user")]
+    return sorted(users, key=lambda name: int(name.removeprefix("user")))
 
 
 def test_few_users_of_two_servers(tmp_path: Path) -> None:
