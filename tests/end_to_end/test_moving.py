@@ -20,6 +20,7 @@ from chat.protocol.descriptor import MessageType
 from tests import homes
 from tests.end_to_end.cluster_servers import ClusterServers, cluster_servers
 from tests.end_to_end.server_process import CHECKOUT, ServerProcess, eventually
+from tests.peers.original_client import OriginalClient
 from tests.peers.wire_client import WireClient, WireFrame
 from tests.server.cluster.engine_process import needs_engine
 
@@ -97,6 +98,33 @@ def test_a_file_goes_by_way_of_any_server(servers: ClusterServers, size: int) ->
             alice.leave()
             bob.expect_left("alice", "quit")
             assert transfer.at_end()
+
+
+def test_the_original_client_talks_to_users_of_another_server(servers: ClusterServers) -> None:
+    with (
+        OriginalClient(servers.a.address, "original") as original,
+        join(servers.b, "alice") as alice,
+        join(servers.b, "raw", raw=True) as raw,
+    ):
+        for name in ("original", "alice", "raw"):
+            original.expect(LOGIN, name)
+        alice.expect_joined("raw")
+        original.say("hello")
+        for heard in (alice, raw):
+            heard.expect_text("hello", "original")
+        original.expect_text("hello", "original")
+        content = os.urandom(100_000)
+        raw.send(FILE, "a.bin", content)
+        original.expect(FILE, "raw", content, "a.bin")
+        alice.read_until(FILE, content)
+        alice.say("psst", to="original")
+        original.expect_text("psst", "alice")
+        original.send_voice(content)
+        alice.read_until(MessageType.VOICE, content)
+        original.expect(MessageType.VOICE, "original", content, "voice")
+        servers.a.send_signal(signal.SIGTERM)
+        original.expect_text("The server is shutting down.", "server")
+        alice.expect_left("original", "server-stopping")
 
 
 @pytest.mark.parametrize("by_signal", [True, False])
