@@ -258,3 +258,19 @@ def _read_to_end(witness: WireClient) -> list[WireFrame]:
             frames.append(witness.read_frame())
     except (EOFError, ConnectionError):
         return frames
+
+
+class TwoPythons(Disaster):
+    """Each server runs under another interpreter of ``pythons``; both are killed once."""
+
+    def __init__(self, directory: Path, pythons: list[str]) -> None:
+        super().__init__(directory)
+        for server, python in zip(self.stage.servers.values(), pythons, strict=True):
+            server.python = python
+
+    def happen(self) -> None:
+        for server in self.stage.servers.values():
+            self.talk()
+            server.kill()
+            server.start()
+        self.talk()

@@ -19,6 +19,7 @@ from tests.cluster.disasters import (
     PausedForLong,
     PowerLoss,
     ServerFromBackup,
+    TwoPythons,
 )
 from tests.cluster.recording import Fetched
 from tests.hostile.trouble import small_disk
@@ -102,3 +103,11 @@ def test_users_of_a_paused_server_hear_nothing_of_after_its_fence(
     must_be_right(disaster)
     assert disaster.heard > 0
     assert disaster.late == 0
+
+
+@pytest.mark.skipif(
+    "CHAT_TEST_PYTHONS" not in os.environ,
+    reason="CHAT_TEST_PYTHONS names no two interpreters that can run the server, such as 3.10:3.13",
+)
+def test_servers_under_two_pythons(tmp_path: Path) -> None:
+    must_be_right(TwoPythons(tmp_path, os.environ["CHAT_TEST_PYTHONS"].split(":")))

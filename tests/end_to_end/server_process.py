@@ -29,6 +29,7 @@ class ServerProcess:
 
     # What is run: also another server with the same options.
     module = os.environ.get("CHAT_TEST_SERVER", "chat.server.cli")
+    python = sys.executable
     start_patience = PATIENCE  # seconds that it may take to listen
 
     def __init__(
@@ -40,7 +41,7 @@ class ServerProcess:
         defaults = ["--tls=off", "--history=off", f"--data-directory={self.data_directory}"]
         given = {option.partition("=")[0] for option in options}
         usual = [each for each in defaults if each.partition("=")[0] not in given]
-        command = [sys.executable, "-m", self.module, f"--address={address}", *usual, *options]
+        command = [self.python, "-m", self.module, f"--address={address}", *usual, *options]
         if descriptors is not None:
             command = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command]
         # Of our own stdout it must know nothing: under pytest that is a nameless temporary file.

@@ -19,6 +19,12 @@ from tests.server.cluster.engine_process import needs_engine
 pytestmark = needs_engine
 
 
+LONGEST = 2.0  # seconds for an echo, and for a move
+# Seconds within which 99 of 100 echoes come before the restarts, on a machine with time for all of this. On a busier
+# one all times are longer.
+_AT_REST = 0.1
+
+
 def roll(directory: Path, names: str, users: int, per_second: float) -> str:
     """Restart all servers; return a line with what was measured."""
     rng = random.Random(5)
@@ -31,6 +37,8 @@ def roll(directory: Path, names: str, users: int, per_second: float) -> str:
         drained = []
         try:
             gevent.sleep(2)
+            calm = sorted(each for client in clients for each in client.late)
+            longest = LONGEST * max(1, calm[len(calm) * 99 // 100] / _AT_REST)
             for name in names:
                 began = time.monotonic()
                 process = servers.processes[name]
@@ -53,9 +61,10 @@ def roll(directory: Path, names: str, users: int, per_second: float) -> str:
         measured = (
             f"{users} users, {len(late)} messages; echo p50 {late[len(late) // 2] * 1000:.1f} ms, "
             f"p99 {late[len(late) * 99 // 100] * 1000:.0f} ms, longest {late[-1] * 1000:.0f} ms; "
-            f"{len(moved)} moves, longest {moved[-1] * 1000:.0f} ms; drains {max(drained):.1f} s"
+            f"{len(moved)} moves, longest {moved[-1] * 1000:.0f} ms; drains {max(drained):.1f} s; "
+            f"allowed were {longest:.1f} s"
         )
-        faults = faults_of(clients, longest=2.0)
+        faults = faults_of(clients, longest)
         assert not faults, f"{measured}; {len(faults)} faults: {faults[:20]}"
         assert len(moved) >= users
         return measured
@@ -73,6 +82,7 @@ def test_few_users_of_two_servers(tmp_path: Path) -> None:
     print(roll(tmp_path, "ab", users=20, per_second=50))
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.thorough("hundreds of users; a few show the same in test_few_users_of_two_servers")
 def test_300_users_of_three_servers(tmp_path: Path) -> None:
     print(roll(tmp_path, "abc", users=300, per_second=200))
