@@ -152,6 +152,7 @@ def test_a_cluster_is_founded_once_and_left(types: Types, url: str, tmp_path: Pa
     assert err == f"chat-server: {tmp_path} belongs to a cluster already\n"
     out, _ = types("cluster", "leave")
     assert "start the server without --cluster" in out
+    assert out.endswith("; a new epoch begins, since the other servers may have said more\n")
     _, err = types("cluster", "init", f"--cluster={url}", status=1)
     assert "the engine has a log with the prefix chat already" in err
     assert types("cluster", "init", f"--cluster={url}/other")[0].startswith(str(tmp_path))
