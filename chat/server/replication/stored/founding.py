@@ -32,6 +32,7 @@ from chat.server.storage.database import Database, DatabaseFault
 
 # Entries that are looked at behind the place of a server that leaves: fences of servers that have stopped.
 _MOST_FENCES = 100
+_MAY_LACK = "the other servers may have said more"
 
 
 class CannotFound(Exception):
@@ -139,8 +140,8 @@ def leave_cluster(directory: Path, url: EngineUrl | None) -> str:
             state = read_state(connection)
         if state is None:
             raise CannotFound(f"{directory} belongs to no cluster")
-        has_all = url is not None and _end_log(url, state.place)
-        if not has_all:
+        doubt = _end_log(url, state.place) if url is not None else _MAY_LACK
+        if doubt is not None:
             writer = open_writer(directory, bound=0, durable=True)
             writer.begin_epoch(secrets.token_urlsafe(12))
             writer.close()
@@ -149,15 +150,13 @@ def leave_cluster(directory: Path, url: EngineUrl | None) -> str:
     except (DatabaseFault, HistoryFault) as problem:
         raise CannotFound(str(problem)) from None
     left = f"{directory} belongs to no cluster any more; start the server without --cluster"
-    if has_all:
-        return left
-    return f"{left}; a new epoch begins, since the other servers may have said more"
+    return left if doubt is None else f"{left}; a new epoch begins: {doubt}"
 
 
-def _end_log(url: EngineUrl, place: AppliedPlace) -> bool:
-    """Remove the log with the epoch of ``place``; return whether nothing was said behind ``place``.
+def _end_log(url: EngineUrl, place: AppliedPlace) -> str | None:
+    """Remove the log with the epoch of ``place``; return why something may have been said behind ``place``, or None.
 
-    Return False if there is no such log, or the engine is away. Raises CannotFound if a server follows the log.
+    Raises CannotFound if a server follows the log.
     """
     try:
         with closing(Dialer(url, DEFAULT_LIMITS.answer).dial()) as opened:
@@ -165,19 +164,16 @@ def _end_log(url: EngineUrl, place: AppliedPlace) -> bool:
             # A server that says something meanwhile has a lease, which the engine looks for.
             answer = line.read(WriterId(place.epoch, "", ""), place.applied, _MOST_FENCES)
             verdict = line.drop(place.epoch).verdict
-    except EngineAway:
-        return False
+    except EngineAway as away:
+        return f"the engine cannot be asked whether other servers have said more ({away})"
     if verdict is EngineVerdict.HELD:
         raise CannotFound(
             "another server follows the log of the cluster, or has died within the last 15 s; stop it first"
         )
     entries = [parse_entry(packed) for packed in answer.entries]
     # Servers that stop write a fence each.
-    return (
-        answer.verdict is EngineVerdict.OK
-        and len(entries) == answer.value - place.applied.n
-        and all(entry.is_fence for entry in entries)
-    )
+    has_all = answer.verdict is EngineVerdict.OK and len(entries) == answer.value - place.applied.n
+    return None if has_all and all(entry.is_fence for entry in entries) else _MAY_LACK
 
 
 def _read_history(directory: Path) -> tuple[str, dict[LogName, int | None]]:
