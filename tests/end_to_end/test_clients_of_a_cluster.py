@@ -19,7 +19,7 @@ from tests.server.cluster.engine_process import needs_engine
 
 pytestmark = needs_engine
 
-SOON = 2.0  # seconds after which the user should be back
+SOON = 20.0  # seconds: less than the time after which a silent server is given up
 
 
 @pytest.fixture

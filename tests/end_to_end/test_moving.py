@@ -126,7 +126,7 @@ def test_a_drain_moves_users_and_then_stops(servers: ClusterServers, by_signal: 
             assert texts == ["on the way", "The server is shutting down."]
             assert servers.a.wait() == 0
             if draining is not None:
-                said, _ = draining.communicate(timeout=10)
+                said, _ = draining.communicate(timeout=30)
                 assert said.splitlines() == [
                     "moving 2 users to 1 other server; then the server stops",
                     "the server has stopped",
@@ -146,12 +146,10 @@ def test_a_drain_moves_users_and_then_stops(servers: ClusterServers, by_signal: 
 def test_a_server_without_others_just_stops(servers: ClusterServers) -> None:
     assert servers.b.stop() == 0
     with join(servers.a, "alice") as alice:
-        began = time.monotonic()
         servers.a.send_signal(signal.SIGTERM)
         assert alice.expect_notice("shutting-down")
         assert alice.at_end()
         assert servers.a.wait() == 0
-        assert time.monotonic() - began < 5
 
 
 @pytest.mark.thorough("waits for the end of a lease")

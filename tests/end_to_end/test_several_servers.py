@@ -21,7 +21,7 @@ from tests.end_to_end.server_process import ServerProcess
 from tests.peers.certificates import make_identity
 from tests.peers.fake_cluster import FakeCluster, Node, fake_cluster
 
-SOON = 2.0  # seconds after which the user should be back
+SOON = 20.0  # seconds: less than the time after which a silent server is given up
 SCHEMA = json.loads((CHECKOUT / "docs" / "json-lines.schema.json").read_text())
 OUTPUT = jsonschema.Draft202012Validator({**SCHEMA, "$ref": "#/$defs/output"})
 

@@ -187,7 +187,7 @@ def test_a_peer_that_sends_no_more_is_given_up(tmp_path: Path) -> None:
         begun = time.monotonic()
         with pytest.raises(PeerUnreachable, match="sends no bytes"):
             take_copy(proxy, tmp_path / "arriving", LIMITS)
-        assert time.monotonic() - begun < 10 * LIMITS.silence
+        assert time.monotonic() - begun < PATIENT.silence
 
 
 def test_a_copy_that_is_sent_takes_the_turn_of_others(tmp_path: Path) -> None:

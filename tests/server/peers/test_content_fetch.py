@@ -107,7 +107,7 @@ def test_a_server_that_stalls_is_left(stack: ExitStack, tmp_path: Path, fetched:
     other = serve(stack, tmp_path, node="c")
     begun = time.monotonic()
     assert fetched.fetch([stack.enter_context(stalls), other], LIMITS) == CONTENT
-    assert time.monotonic() - begun < 10 * LIMITS.silence
+    assert time.monotonic() - begun < 50 * LIMITS.silence
 
 
 @pytest.mark.parametrize("first", ["dead", "missing", "damaged"])
@@ -194,7 +194,7 @@ def test_servers_that_cannot_be_reached_are_tried_until_the_time_is_over(
     begun = time.monotonic()
     with pytest.raises(PeerUnreachable, match=r"127\.0\.0\.1:1: cannot connect"):
         fetched.fetch([NOBODY], LIMITS)
-    assert LIMITS.first_byte <= time.monotonic() - begun < 10 * LIMITS.first_byte
+    assert LIMITS.first_byte <= time.monotonic() - begun < 50 * LIMITS.first_byte
 
 
 def test_a_server_that_never_answers_takes_no_more_time_than_allowed(fetched: Fetched) -> None:
@@ -205,7 +205,7 @@ def test_a_server_that_never_answers_takes_no_more_time_than_allowed(fetched: Fe
     begun = time.monotonic()
     with serving(say_nothing) as address, pytest.raises(PeerUnreachable):
         fetched.fetch([address], limits)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < LinkLimits().greeting
 
 
 def test_a_server_that_comes_back_in_time_is_found(

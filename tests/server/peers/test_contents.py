@@ -127,7 +127,7 @@ def test_all_who_ask_at_once_share_a_fetch(place: Place) -> None:
     users = [gevent.spawn(place.get) for _ in range(20)]
     wait_until(lambda: bool(place.client.asked))
     place.client.may_end.set()
-    found = [user.get(timeout=10) for user in users]
+    found = [user.get(timeout=30) for user in users]
     assert [bytes_of(content) for content in found] == [CONTENT] * 20
     assert len(place.client.asked) == 1
     for content in found[1:]:
@@ -143,7 +143,7 @@ def test_a_user_who_goes_takes_the_content_from_nobody(place: Place) -> None:
     wait_until(lambda: bool(place.client.asked))
     first.kill()
     place.client.may_end.set()
-    content = second.get(timeout=10)
+    content = second.get(timeout=30)
     assert bytes_of(content) == CONTENT
     content.release()
 
@@ -213,7 +213,7 @@ def test_few_contents_are_fetched_at_a_time(place: Place) -> None:
     assert len(place.client.asked) == AT_ONCE
     place.client.may_end.set()
     for user, content in zip(users, contents, strict=True):
-        found = user.get(timeout=10)
+        found = user.get(timeout=30)
         assert bytes_of(found) == content
         found.release()
 
@@ -241,7 +241,7 @@ def test_the_end_of_the_server_ends_what_is_on_its_way(place: Place) -> None:
     wait_until(lambda: bool(place.client.asked))
     place.contents.stop()
     with pytest.raises(ContentAway):
-        user.get(timeout=5)
+        user.get(timeout=30)
 
 
 def test_a_content_of_a_message_that_came_before_it_is_kept(place: Place) -> None:
