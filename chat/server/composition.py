@@ -194,6 +194,7 @@ class Composition(ServerParts):
             self.directory,
             self.service,
             other_addresses=cluster.other_addresses,
+            own_addresses=list(map(str, self.settings.public_addresses)),
             close_entrance=login.close,
             # Made later.
             end_connections=lambda: self.handler.end_all(DRAIN_TIMEOUT),

@@ -116,6 +116,10 @@ class Actor:
         waiting = ", ".join(line.nonce for line in self._lines[:3])
         return f"{self.person.client} is {where}; waiting: {waiting or 'nothing'}; {self._why}"
 
+    def send_files(self) -> None:
+        """Send and fetch large files from now on, and do nothing else."""
+        self._deeds.send_files()
+
     def go_elsewhere(self) -> None:
         """Break the connection; the next one leads to any server."""
         if self._link is not None:
@@ -318,9 +322,11 @@ class Actor:
             if code == "no-history":
                 raise Ended(code)
             if code != "done":
-                self._recording.complaints.append(
-                    f"{log.session.name} cannot catch up behind {before} of {name}: {answer.text}"
-                )
+                # What was said and heard was lost with a part of the log.
+                if not self._recording.may_lose:
+                    self._recording.complaints.append(
+                        f"{log.session.name} cannot catch up behind {before} of {name}: {answer.text}"
+                    )
                 place.pass_over(head)
                 return
             for first, last in answer.header.get("lost", ()):

@@ -54,7 +54,7 @@ class ClusterStage(Stage):
         engine_options: tuple[str, ...] = (),
     ) -> None:
         self._names = _NAMES[:servers]
-        self._options = [HASTY] if is_hasty else []
+        self.server_options = [HASTY] if is_hasty else []
         self.engines = Engines(directory, *engine_options, has_replica=has_replica)
         self.views: dict[str, EngineView] = {}
         self._peer_proxies: dict[str, Proxy] = {}
@@ -70,7 +70,7 @@ class ClusterStage(Stage):
         }
 
     def make_servers(self, directory: Path) -> list[TestedServer]:
-        return [TestedServer(name, directory / name, self._options) for name in self._names]
+        return [TestedServer(name, directory / name, self.server_options) for name in self._names]
 
     def start_servers(self) -> None:
         self.engines.start()

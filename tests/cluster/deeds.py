@@ -62,6 +62,11 @@ class Deeds:
             # The devices of a user are in the same rooms, so a view of one would begin by a deed of the other.
             del self._weights["join"], self._weights["part"]
 
+    def send_files(self) -> None:
+        """Send and fetch large files from now on, and do nothing else."""
+        self._only_talks = True
+        self._weights = {"large": 3, "fetch": 1}
+
     @property
     def has_debts(self) -> bool:
         """Whether somebody is muted or banned."""

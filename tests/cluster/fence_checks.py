@@ -23,7 +23,10 @@ def faults_of_fences(recording: Recording) -> Iterator[str]:
     valid = [entry for entry in entries if not _is_void(entry, fences)]
     at = {nonce: entry.n for entry in reversed(valid) for nonce in entry.nonces}
     void = {nonce for entry in entries if _is_void(entry, fences) for nonce in entry.nonces}
+    again = {line.nonce for line in recording.lines.values() if len(line.tries) > 1}
     for session, heard in recording.heard():
+        if recording.may_lose and heard.nonce in again:
+            continue  # heard before the loss, and said again behind it
         if heard.nonce not in at:
             if heard.nonce in void:
                 yield f"{session.name} hears {heard.nonce}, which is behind the fence of its writer"

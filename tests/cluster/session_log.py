@@ -40,7 +40,8 @@ class Place:
         self._ahead: dict[int, str] = {}
 
     def add(self, seq: int, time: str) -> None:
-        self._ahead[seq] = time
+        if seq > self.seq:  # not a line of before that was looked for
+            self._ahead[seq] = time
         while self.seq + 1 in self._ahead:
             self.seq += 1
             self.time = self._ahead.pop(self.seq)

@@ -41,6 +41,7 @@ def shared_state(parts: ServerParts) -> dict[str, Any]:
         "accounts": sorted(known, key=lambda account: account.key),
         "devices": sorted(known.devices),
         "bans": sorted(map(repr, parts.moderation.entries._everything())),
+        "looks of rooms": dict(rooms._looks),
         "looks": {
             look: set(bans) for look, bans in parts.moderation.entries._by_look.items() if bans
         },

@@ -49,6 +49,7 @@ class Engine:
         self.entries: list[LogEntry] = []
         self._waiting: list[tuple[str, bytes]] = []
         self._servers: list[ServersLog] = []
+        self._runs: dict[str, int] = {}
         self._due = Event()
         self._running = gevent.spawn(self._run)
 
@@ -63,6 +64,11 @@ class Engine:
     def make_log(self, url: object, name: str, epoch: str, **options: Any) -> ServersLog:
         """Take the place of ``ReplicatedLog``."""
         return ServersLog(self, name, epoch, **options)
+
+    def name_run(self, name: str) -> str:
+        """Return a name for a run of a server that no earlier run has had."""
+        self._runs[name] = count = self._runs.get(name, 0) + 1
+        return f"run of {name}" if count == 1 else f"run {count} of {name}"
 
     def append(self, writer: str, record: bytes) -> None:
         self._waiting.append((writer, record))
@@ -130,7 +136,7 @@ class ServersLog:
         applied: EntryId,
         **options: object,
     ) -> None:
-        self.incarnation = f"run of {name}"
+        self.incarnation = engine.name_run(name)
         self.epoch = epoch
         self.applied = applied
         self.reader = self.lease = self  # for ``fenced`` and ``check``
@@ -218,11 +224,17 @@ class Twins:
         return server
 
     def restart(self, name: str) -> TestServer:
-        """Stop a server whose users have left, and start it again with its data."""
+        """Stop a server, and start it again with its data."""
         [stopped] = [each for each in self._all if each.parts.settings.node == name]
         stopped.server.stop()
+        stopped.close_guests()
         self._all.remove(stopped)
-        return self.start(name)
+        again = self.start(name)
+        if stopped is self.adam:
+            self.adam = again
+        elif stopped is self.berta:
+            self.berta = again
+        return again
 
     def copy(self, name: str, to: str) -> None:
         """Copy the data of a server, as they are on its disk, for a new one."""

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from chat.client.connection.connection import Connection
 from chat.client.connection.events import Notice
+from chat.client.connection.liveness import uptime
 from chat.client.errors import ConnectionLost
 from chat.client.runtime.runtime import Runtime
+from chat.client.servers.retrying import Pauses, RetryPolicy
 from chat.client.servers.server_choice import ServerChoice
 from chat.net.address import Address
 from chat.protocol.notices import NoticeCode
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 MOVES = frozenset(
     code.value for code in (NoticeCode.MOVE, NoticeCode.SHUTTING_DOWN, NoticeCode.REPLACED)
 )
+
+# Seconds between two moves that have nothing to do with each other. Servers that send a client to and fro must not keep
+# it busy, so each further move waits longer, at the server where it is.
+_APART = 10.0
+_PAUSES = RetryPolicy(first=0.25, longest=60.0)
 
 # Logs in at one of these servers, as the user of the connection. Raises ChatError.
 LogInAmong = Callable[[Connection, Sequence[Address]], Connection]
@@ -34,6 +41,8 @@ class ServerChanges:
         self._log_in = log_in
         self._move: Move | None = None
         self._is_over = False
+        self._moved_at = -_APART
+        self._pauses = Pauses(_PAUSES)
         self._goes = False  # whether the next try is at another server
 
     def take(self, notice: Notice, connection: Connection) -> bool:
@@ -51,11 +60,22 @@ class ServerChanges:
             if among:
                 from chat.client.servers.moving import Move  # few servers ask for it
 
-                log_in = self._log_in
-                self._move = Move(self._runtime, connection, lambda: log_in(connection, among))
+                log_in, delay = self._log_in, self._pause()
+                self._move = Move(
+                    self._runtime, connection, lambda: log_in(connection, among), delay
+                )
                 if self._is_over:  # ended by another task since the notice was read
                     self._move.cancel()
         return notice.code == NoticeCode.MOVE.value
+
+    def _pause(self) -> float:
+        """Return the seconds before the next move: none, unless one move follows the other."""
+        now = uptime()
+        is_apart, self._moved_at = now - self._moved_at >= _APART, now
+        if is_apart:
+            self._pauses.begin_anew()
+            return 0.0
+        return self._pauses.next()
 
     def outcome_of_move(self, lost: ConnectionLost | None) -> Connection | None:
         """Return the connection to another server after the end of the last one, if a move there has succeeded.

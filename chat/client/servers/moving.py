@@ -20,18 +20,23 @@ _PAUSES = RetryPolicy(first=0.5, longest=5.0)
 
 
 class Move:
-    """One move away from ``old``, begun at once. ``connect`` logs in at another server; it raises ChatError.
+    """One move away from ``old``, begun after ``delay`` seconds. ``connect`` logs in elsewhere; it raises ChatError.
 
     While it fails, it is called again, until the old connection ends by itself. Once it has succeeded, the old
     connection ends within some seconds, and its reader calls ``outcome``.
     """
 
     def __init__(
-        self, runtime: Runtime, old: Connection, connect: Callable[[], Connection]
+        self,
+        runtime: Runtime,
+        old: Connection,
+        connect: Callable[[], Connection],
+        delay: float = 0.0,
     ) -> None:
         self._runtime = runtime
         self._old = old
         self._connect = connect
+        self._delay = delay
         self._new: Connection | None = None
         self._is_cancelled = False
         self._tried = runtime.event()  # nothing is being tried any more
@@ -72,6 +77,8 @@ class Move:
 
     def _log_in(self) -> Connection | None:
         pauses = Pauses(_PAUSES)
+        if self._delay:
+            self._old.wait_ended(self._delay)
         while not (self._is_cancelled or self._old.has_ended):
             try:
                 return self._connect()

@@ -18,6 +18,8 @@ from chat.protocol.notices import Refusal
 
 # Seconds for a server to accept a connection, while others are left to try.
 REACH = 4.0
+# Seconds after which a connection that was lost had been one: behind a balancer, the next login may be at once.
+_BRIEF = 10.0
 # Seconds over which the clients of a server that has died spread their logins at the others.
 SPREAD = 0.5
 # Told servers that did not prove what they must: with so many, a server is hostile, and nothing it tells is taken.
@@ -78,6 +80,7 @@ class ServerChoice:
             self._named.setdefault(host_name(address), self._server(connector))
         self._first = next(iter(self._named.values()))
         self._current: _Server | None = None
+        self._is_shared = False  # whether the address of the present server leads to others as well
 
     def _server(self, connector: Connector, *, is_told: bool = False) -> _Server:
         return _Server(connector, self._retry, is_told=is_told)
@@ -105,10 +108,13 @@ class ServerChoice:
     def tell(self, addresses: Iterable[Address]) -> None:
         """Take the addresses of the cluster that the present server has told. They replace those of before.
 
-        A server that is tried again keeps its pause, and the present server stays.
+        A server that is tried again keeps its pause, and the present server stays. If the list has the address of the
+        present server, a balancer is there, and the next login leads to another server.
         """
         before, self._told = self._told, {}
-        current = self._current
+        addresses, current = [*addresses], self._current
+        names = {host_name(address) for address in addresses}
+        self._is_shared = current is not None and current.name in names
         if current is not None and current.is_told:
             self._told[current.name] = current
         self._add(addresses, before)
@@ -116,17 +122,22 @@ class ServerChoice:
     def is_other_ready(self) -> bool:
         """Return whether a server other than the present one may be tried at once."""
         now = uptime()
-        return any(each.not_before <= now for each in self._all() if each is not self._current)
+        return any(each.not_before <= now for each in self._others())
 
     @property
     def others(self) -> tuple[Address, ...]:
         """The addresses of all servers but the present one."""
-        return tuple(each.connector.address for each in self._all() if each is not self._current)
+        return tuple(each.connector.address for each in self._others())
+
+    def _others(self) -> Iterator[_Server]:
+        return (each for each in self._all() if self._is_shared or each is not self._current)
 
     def lost(self, seconds: float) -> None:
         """Note that the connection to the present server was lost after ``seconds``."""
-        if self._current is not None:
-            self._current.pauses.was_connected(seconds)
+        if self._current is None:
+            return
+        self._current.pauses.was_connected(seconds)
+        if not self._is_shared or seconds < _BRIEF:
             self._current.rest()
 
     def spread(self) -> float:
@@ -173,13 +184,12 @@ class ServerChoice:
             self._distrusted.add(server.name)
             self._warn(str(problem))
 
-    def _add(self, addresses: Iterable[Address], before: dict[str, _Server]) -> None:
-        named = [server.connector for server in self._named.values()]
-        addresses = [*addresses]
+    def _add(self, addresses: Collection[Address], before: dict[str, _Server]) -> None:
         if not addresses:
             return
         from chat.client.trust.sibling import Sibling  # not loaded for a server on its own
 
+        named = [server.connector for server in self._named.values()]
         for address in addresses:
             name = host_name(address)
             if name in self._named or name in self._told or name in self._distrusted:
@@ -201,7 +211,7 @@ class ServerChoice:
         """
         servers, now, current = [*self._all()], uptime(), self._current
         if among:
-            return _shuffled(each for each in servers if each.name in among and each is not current)
+            return _shuffled(each for each in servers if each.name in among)
         servers = [each for each in servers if each.not_before <= now] or servers
         if current is None:
             named = [each for each in servers if not each.is_told]

@@ -27,6 +27,8 @@ log = logging.getLogger("chat.server")
 
 # Seconds for which the operator waits for the log; users are reminded that they wait.
 PATIENCE = 10.0
+# Seconds for which a login waits until a better hash of its password is stored, which is not urgent.
+REHASH_PATIENCE = 2.0
 MAX_ACCOUNTS = 10_000  # beyond that, only the operator can add accounts
 
 ADD, REMOVE = "account-add", "account-remove"
@@ -121,10 +123,13 @@ class AccountOperations:
         return ended
 
     def rehash(self, account: Account, hash: str) -> Account:
-        """Store another ``hash`` of the password of ``account``; return the account as it is then."""
+        """Store another ``hash`` of the password of ``account``; return the account as it is then.
+
+        Raises NotYetCommitted after ``REHASH_PATIENCE`` seconds.
+        """
         name = [account.name, account.key]
         fields = {"name": name, "hash": hash, "proof": account.proof.hex()}
-        changed: Account = self._operations.perform(REHASH, fields)
+        changed: Account = self._operations.perform(REHASH, fields, patience=REHASH_PATIENCE)
         return changed
 
     def set_moderator(self, name: UserName, is_moderator: bool) -> None:

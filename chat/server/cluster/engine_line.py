@@ -74,6 +74,10 @@ class EngineLine:
         answer = self._call("FCALL", "create", epoch)
         return bool(answer[0] == b"OK" and len(answer) > 2)
 
+    def drop(self, epoch: str) -> EngineAnswer:
+        """Remove the log with ``epoch`` if no server follows it."""
+        return self._answer("FCALL", "drop", epoch)
+
     def append(
         self, writer: WriterId, counter: int, applied: EntryId, payload: bytes
     ) -> EngineAnswer:

@@ -121,6 +121,21 @@ local function create(keys, args)
   return {'OK', args[1], 1}
 end
 
+-- args: epoch. Removes a log that no server follows, so that another one can begin. Answers HELD with the ms that a
+-- lease has left.
+local function drop(keys, args, head)
+  local now = math.floor(clock() / 1000)
+  local all = redis.call('HGETALL', keys[3])
+  for i = 2, #all, 2 do
+    local lease = read_lease(all[i])
+    if lease.ends >= now then
+      return {'HELD', lease.ends - now}
+    end
+  end
+  redis.call('DEL', unpack(keys))
+  return {'OK', head.n}
+end
+
 -- args: epoch, channel, name, incarnation, counter of the entry, n, writer and counter of what is applied, payload
 local function append(keys, args, head)
   if not lease_of(keys, args[3], args[4]) then -- guard: lease
@@ -247,6 +262,7 @@ end
 
 -- When the engine is out of memory, no entry is taken. But servers stay, and old entries go.
 redis.register_function{function_name = '@LIBRARY@_create', callback = create}
+redis.register_function{function_name = '@LIBRARY@_drop', callback = with_head(drop)}
 redis.register_function{function_name = '@LIBRARY@_append', callback = with_head(append)}
 redis.register_function{function_name = '@LIBRARY@_hold', callback = with_head(hold), flags = {'allow-oom'}}
 redis.register_function{function_name = '@LIBRARY@_release', callback = with_head(release), flags = {'allow-oom'}}

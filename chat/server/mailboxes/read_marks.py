@@ -73,7 +73,8 @@ class ReadMarks:
         if mark.kind == PARTNER:
             partners = [each for each in marks if each.kind == PARTNER]
             if len(partners) > MAX_PARTNER_MARKS:
-                self._drop(account, min(partners, key=marks.__getitem__))
+                # By the name, too: after a restart, the marks are in another order.
+                self._drop(account, min(partners, key=lambda each: (marks[each], each.name)))
 
     def drop(self, account: bytes, mark: Mark) -> None:
         """Forget a mark, if it is set."""

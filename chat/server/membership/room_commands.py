@@ -81,6 +81,8 @@ class RoomCommands:
         if code is not None:
             raise CommandRefused(code, _REASONS[code])
         self._membership.join(member, room)
+        if member.is_elsewhere:
+            return CommandAnswer("", {})  # the user's own server answers
         facts = self._service.room_facts(member, room.header_name)
         return _answer(room, self._with_users(room, facts))
 

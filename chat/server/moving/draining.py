@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from gevent.event import Event
@@ -22,6 +22,7 @@ PERIOD = 0.1  # seconds between two batches
 BATCH = 50  # sessions in a batch, unless there are so many that all batches would take longer than
 SPREAD = 5.0  # seconds
 PATIENCE = 10.0  # seconds in which the users may go, after the last batch
+NOTICED = 2.0  # seconds until a balancer has noticed that /healthz answers 503
 _LOOK = 0.05  # seconds between two looks whether they have gone
 _GO = "This server is about to stop; your client goes to another one."
 _ENDS = "The server is shutting down."
@@ -36,7 +37,7 @@ class DrainPlan(NamedTuple):
 
 
 class Draining:
-    """Ask users to go to one of ``other_addresses``.
+    """Ask users to go to one of ``other_addresses``. One of ``own_addresses`` among them is that of a balancer.
 
     ``close_entrance`` gets the sentence by which logins are refused from then on. ``end_connections`` lets all sessions
     leave that are still here. ``ended`` is set when this server has left the log: then nobody can move any more.
@@ -48,6 +49,7 @@ class Draining:
         service: ChatService,
         *,
         other_addresses: Callable[[], list[str]],
+        own_addresses: Collection[str],
         close_entrance: Callable[[str], object],
         end_connections: Callable[[], object],
         ended: Event,
@@ -55,6 +57,7 @@ class Draining:
         self._directory = directory
         self._service = service
         self._other_addresses = other_addresses
+        self._own_addresses = frozenset(own_addresses)
         self._close_entrance = close_entrance
         self._end_connections = end_connections
         self._ended = ended
@@ -80,6 +83,10 @@ class Draining:
         # A raw client does not know the notice. Its user hears of the stop.
         moving = [session for session in self._directory.here if session.token is not None]
         if not moving or not self._other_addresses():
+            return
+        # A balancer would lead some users back to this server, which has the fewest connections soon.
+        balances = not self._own_addresses.isdisjoint(self._other_addresses())
+        if balances and self._ended.wait(NOTICED):
             return
         log.info("moving %s to other servers", counted(len(moving), "session"))
         size = max(BATCH, math.ceil(len(moving) * PERIOD / SPREAD))

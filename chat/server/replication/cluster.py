@@ -27,6 +27,7 @@ from chat.server.directory.directory import Directory
 from chat.server.entrance.entrance import Entering
 from chat.server.entrance.joining import Joining, read_joining
 from chat.server.history.history import HistoryStore
+from chat.server.history.stored import LogName
 from chat.server.log.log import Change, LogClock, LogFull
 from chat.server.log.operations import Operations
 from chat.server.replication.faults import CannotFollow
@@ -37,6 +38,7 @@ from chat.server.replication.remote_member import RemoteMember
 from chat.server.replication.server_list import ServerList, facts_of
 from chat.server.replication.shared_log import GONE, SharedLog
 from chat.server.replication.shared_settings import SharedSettings, encode
+from chat.server.replication.stored.founding import note_cut
 from chat.server.replication.stored.place import AppliedPlace, SharedState, StateChanges, read_state
 from chat.server.replication.stored.state_notes import SharedSequences, StateNotes
 from chat.server.replication.stored.state_writer import StateWriter
@@ -50,6 +52,7 @@ log = logging.getLogger("chat.server")
 # Names of facts in the database.
 _SERVERS, _SETTINGS, _DEFAULT_ROOM = "servers", "settings", "default_room"
 _PAUSE = 0.5  # seconds between two tries to begin
+_RELEASE = 1.0  # seconds for giving back the lease after a start that has failed
 # Seconds in which a server may begin. Another run of it may hold the lease for 15 s after a crash.
 _PATIENCE = 60.0
 
@@ -105,6 +108,7 @@ class Cluster:
         self._watch: LeaseWatch | None = None
         self._written: EntryId | None = None
         self._epoch_of_history: Callable[[], str] = str
+        self._heads_of_history: Callable[[], dict[LogName, int]] = dict
         self._moved = Event()  # something was applied, or the standing has changed
 
     def connect(
@@ -134,6 +138,7 @@ class Cluster:
         self.writer.give_back = self._notes.give_back
         self.writer.until_kept = history.wait_until_written
         self._epoch_of_history = lambda: history.epoch
+        self._heads_of_history = lambda: {name: state.head for name, state in history.states}
         operations.add(GONE, self._end_sessions)
 
     def open_elsewhere(
@@ -202,10 +207,24 @@ class Cluster:
             self._moved.wait()
         if self.ended.is_set():
             raise CannotFollow(f"cannot follow the log: {self.reason}")
+        self._require_no_lost_end()
         self._state = None
         log.info("follows the log of the cluster as %s, from entry %d on", self.node, head)
         self._writing = gevent.spawn(self.writer.run_to_the_end)
         self._watch = LeaseWatch(self.check_lease)
+
+    def _require_no_lost_end(self) -> None:
+        """Raise CannotFollow if the history has messages that the log has lost; note that for the next start.
+
+        The state is on the disk once a second, and the history earlier. So the log may have the place of this server,
+        and lack what came behind.
+        """
+        heads = self._heads_of_history()
+        if not any(head > self.sequences.last(name) > 0 for name, head in heads.items()):
+            return
+        self.writer.run(note_cut)
+        self.log.close(_RELEASE)
+        raise CannotFollow("the log has lost messages that this server has")
 
     def introduce(self, fingerprint: str) -> None:
         """Tell the other servers about this one, and which settings count now. ``fingerprint`` is that of its key.

@@ -22,6 +22,7 @@ from chat.server.entrance.joining import Joining, digest_of
 from chat.server.entrance.login_rejected import LoginRejected
 from chat.server.entrance.placing import Connected, Placing, password_needed, session_shown
 from chat.server.log.log import LogFull
+from chat.server.log.operations import NotYetCommitted
 from chat.server.log.unicode_13 import TOO_NEW, is_in_unicode_13
 from chat.server.sessions.connection import AcceptedConnection
 from chat.server.sessions.login_request import LoginRequest
@@ -47,7 +48,7 @@ class Admission:
     """Apply the rules for all logins. Every public method raises LoginRejected.
 
     ``rehash`` stores another hash of an account's password, and returns the account as it is then. May wait; raises
-    AccountProblem, LogFull and DatabaseFault.
+    AccountProblem, LogFull, NotYetCommitted and DatabaseFault.
     """
 
     def __init__(
@@ -172,7 +173,7 @@ class Admission:
             return account  # too many logins hash passwords now
         try:
             return self._rehash(account, hash)
-        except (AccountProblem, LogFull):
+        except (AccountProblem, LogFull, NotYetCommitted):
             return account
         except DatabaseFault as fault:
             log.warning("cannot replace an outdated password hash: %s", fault)

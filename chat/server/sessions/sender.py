@@ -14,6 +14,7 @@ from chat.server.entrance.joining import digest_of
 from chat.server.limits.limits import SenderRates, pause
 from chat.server.limits.waits import REMINDER, DiskWaits, Wait
 from chat.server.log.log import Record
+from chat.server.log.unicode_13 import in_unicode_13
 from chat.server.room.service import ChatService
 from chat.server.sessions.endings import OpenTransfers
 from chat.server.sessions.identity import Identity
@@ -111,6 +112,9 @@ class Sender(Identity):
         if rejection is not None:
             raise refusal_of(rejection, header.nonce)
         run = intake.read_message(frame, header, self.member.file_owner)
+        if self._settings.cluster is not None and run.filename is not None:
+            # All servers clean it alike.
+            run = run._replace(filename=in_unicode_13(run.filename))
         try:
             self._wait_with_reminders(self._waits.for_room)
             return self._service.publish(self.member, run)

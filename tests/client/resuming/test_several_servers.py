@@ -13,6 +13,7 @@ import pytest
 from chat.client import Disconnected, ReconnectingRoom, Text, Welcome, connect
 from chat.client.errors import ConnectError, LoginRefused
 from chat.client.servers import server_choice
+from tests.peers.balancer import Balancer
 from tests.peers.certificates import Identity, make_identity
 from tests.peers.fake_cluster import FakeCluster, Node, fake_cluster
 
@@ -194,6 +195,24 @@ def test_a_move_to_nowhere_leaves_the_user_where_they_are(cluster: FakeCluster) 
         room.send_text("here").wait(30)
         cluster.wait_for(lambda: reader.texts == ["here"], "the echo")
         assert reader.nodes == reader.nodes[:1]
+
+
+def test_behind_a_balancer_the_same_address_leads_elsewhere(cluster: FakeCluster) -> None:
+    """It takes one connection for the question about TLS, too, so every second login goes to the same server."""
+    nodes = [cluster.node(name) for name in "ab"]
+    with Balancer(nodes[0].port, nodes[1].port, nodes[1].port) as balancer:
+        for node in nodes:
+            node.servers = [balancer.address]
+        with connect(balancer.address, "bob", reconnect=True) as room:
+            reader = Reader(room)
+            cluster.wait_for(lambda: reader.nodes, "the first welcome")
+            at = next(node for node in nodes if reader.is_at(node.name))
+            other = next(node for node in nodes if node is not at)
+            at.refuses = "busy"  # as a server that is about to stop
+            at.tell_all("move", servers=[balancer.address])
+            cluster.wait_for(lambda: reader.is_at(other.name), "the other welcome")
+            assert cluster.left == []
+            assert not [event for event in reader.events if isinstance(event, Disconnected)]
 
 
 def test_a_closed_room_does_not_come_back_by_a_move(cluster: FakeCluster) -> None:

@@ -238,8 +238,12 @@ class TestTold:
     def test_a_move_to_nobody(self) -> None:
         desk = Desk("a")
         desk.connect()
+        desk.servers.tell(at("b"))
+        desk.answers["liar"] = UntrustedServer("Another key.")
+        with pytest.raises(UntrustedServer):
+            desk.connect("liar")
         with pytest.raises(ConnectError, match="no other server"):
-            desk.connect("a")
+            desk.connect("liar")
         assert desk.hosts == []
 
     def test_a_move_is_to_the_servers_that_were_told_for_it(self) -> None:
@@ -258,6 +262,32 @@ class TestTold:
         desk.connect()
         desk.servers.recall(["c:1"])  # a server has told otherwise since
         assert desk.servers.told == (Address("b", 1),)
+
+
+class TestBalancer:
+    """All servers tell the address of one balancer, which the user has named."""
+
+    def test_the_next_login_is_at_once_and_at_the_same_address(self, clock: FakeClock) -> None:
+        desk = Desk("a")
+        desk.connect()
+        assert not desk.servers.is_other_ready()
+        desk.servers.tell(at("a"))
+        assert desk.servers.others == tuple(at("a"))
+        desk.servers.lost(100.0)
+        assert desk.servers.is_other_ready()
+        assert desk.connect() == ["a"]
+
+    def test_but_not_again_and_again(self, clock: FakeClock) -> None:
+        desk = Desk("a")
+        desk.connect()
+        desk.servers.tell(at("a"))
+        desk.servers.lost(1.0)
+        assert not desk.servers.is_other_ready()
+
+    def test_a_move_leads_to_the_balancer(self) -> None:
+        desk = Desk("a")
+        desk.connect()
+        assert desk.connect("a") == ["a"]
 
 
 class TestUntrustedNamedServers:

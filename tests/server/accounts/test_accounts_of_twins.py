@@ -267,6 +267,24 @@ def test_a_hash_is_renewed_on_all_servers(twins: Twins, monkeypatch: pytest.Monk
     come(twins.adam, "bob", LAPTOP)
 
 
+def test_a_login_does_not_wait_for_ever_for_a_better_hash(
+    twins: Twins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = account(twins.adam, "bob").password
+    monkeypatch.setattr("chat.server.sessions.admission.is_outdated", lambda hash: hash == before)
+    monkeypatch.setattr("chat.server.accounts.account_operations.REHASH_PATIENCE", 0.01)
+    twins.engine.is_held = True
+    bob = twins.berta.connect()
+    login = {"to": "bob", "password": FIRST}
+    bob.send(LOGIN, login)
+    waits(twins, 2)  # the hash, and the login behind it
+    twins.engine.release()
+
+    # It has proved to know what the hash was.
+    assert bob.read_frame().header["error"] == "password-needed"
+    assert bob.try_login(login).type == LOGIN
+
+
 # The operator
 
 

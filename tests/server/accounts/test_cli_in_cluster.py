@@ -12,6 +12,7 @@ from pathlib import Path
 import gevent
 import pytest
 
+from chat.net.engine_url import parse_engine_url
 from chat.protocol.names import UserName, parse_user_name
 from chat.server import cli
 from chat.server.accounts import operator_accounts
@@ -19,6 +20,7 @@ from chat.server.accounts.account_problems import AccountProblem
 from chat.server.accounts.accounts import Account, add_account
 from chat.server.accounts.passwords import matches
 from chat.server.control.messages import CommandFailed
+from chat.server.replication.stored.founding import CannotFound, found_cluster
 from chat.server.storage.database import Database, belongs_to_cluster
 from tests.cheap_hashes import hash_cheaply
 from tests.server.server_in_test import TestServer
@@ -158,6 +160,20 @@ def test_a_name_must_be_read_alike_by_all_servers(twins: Twins) -> None:
     name = "\U0001e290"  # a letter of Unicode 14, which Python 3.10 does not know
     with pytest.raises(AccountProblem, match="too new"):
         twins.adam.parts.account_parts.operations.add(UserName(name, name), "hash")
+
+
+def test_data_with_such_a_name_does_not_begin_a_cluster(tmp_path: Path) -> None:
+    database = Database(tmp_path / "single")
+    name = UserName("\U0001e290", "\U0001e290")
+    url = parse_engine_url("redis://127.0.0.1:1")
+    add_account(database, parse_user_name("bob"), "hash")
+    with pytest.raises(CannotFound, match=r"127\.0\.0\.1:1"):
+        found_cluster(database.path.parent, url)
+    add_account(database, name, "hash")
+
+    with pytest.raises(CannotFound, match="Unicode 13"):
+        found_cluster(database.path.parent, url)
+    assert not belongs_to_cluster(database)
 
 
 def test_a_broken_request_is_refused(twins: Twins) -> None:

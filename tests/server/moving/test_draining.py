@@ -25,7 +25,9 @@ OpenTestServer = Callable[..., TestServer]
 class DrainedServer:
     """A server that is drained, and its users."""
 
-    def __init__(self, chat_server: TestServer, others: list[str]) -> None:
+    def __init__(
+        self, chat_server: TestServer, others: list[str], own: tuple[str, ...] = ()
+    ) -> None:
         self.chat_server = chat_server
         self.ended = Event()
         self.others = others
@@ -34,6 +36,7 @@ class DrainedServer:
             chat_server.parts.directory,
             chat_server.parts.service,
             other_addresses=lambda: self.others,
+            own_addresses=own,
             close_entrance=self.login.close,
             end_connections=lambda: chat_server.parts.handler.end_all(5),
             ended=self.ended,
@@ -92,6 +95,22 @@ def test_many_are_moved_within_the_time_for_all(
     for client in clients:
         client.leave()
     task.get(timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("own", "is_late"), [("chat2.example.org:8080", True), ("chat1.example.org:8080", False)]
+)
+def test_a_balancer_has_time_to_notice(
+    own: str, is_late: bool, chat_server: TestServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draining_module, "NOTICED", 0.3)
+    drained = DrainedServer(chat_server, list(OTHERS), (own,))
+    [alice] = drained.join(1)
+    began = time.monotonic()
+    task = gevent.spawn(drained.draining.run)
+    assert (wait_for_move(alice) - began > 0.25) is is_late
+    alice.leave()
+    task.get(timeout=5)
 
 
 def test_logins_are_refused_meanwhile_and_transfers_are_not(drained: DrainedServer) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from chat.protocol.descriptor import MessageType
+from chat.server.cluster.log_entry import parse_entry
+from chat.server.replication.stored.founding import note_cut
 from chat.server.replication.stored.place import read_state
+from chat.server.storage.database import FILE_NAME as DATABASE_FILE
 from chat.server.storage.database import Database
 from tests.end_to_end.server_process import ServerProcess, eventually
 from tests.peers.wire_client import WireClient
@@ -126,6 +130,81 @@ def test_an_engine_that_has_lost_everything_gets_a_new_epoch(town: SharedServers
     carol.say("after")
     *_, after = bob.read_until(MessageType.UTF8, b"after")
     assert after.header["seq"] == 2
+
+
+def test_a_log_that_lacks_its_end_and_that_nobody_follows_begins_anew(town: SharedServers) -> None:
+    town.start("north")
+    alice = town.join("north", "alice")
+    alice.say("before")
+    alice.expect_text("before", "alice")
+    epoch = alice.welcome["epoch"]
+    town.start("south")
+    for name in ("south", "north"):
+        town.stop(name)
+    note_cut(Database(town.data_of("north")))
+
+    town.start("north").wait_for_line("begins again here, under a new epoch")
+    town.start("south").wait_for_line(
+        "a copy takes its place: the engine has the log of another epoch"
+    )
+
+    bob = town.join("south", "bob")
+    assert bob.welcome["epoch"] != epoch
+    assert said(town, "south", 1) == [("before", 1)]
+
+
+def test_a_server_that_is_ahead_of_a_log_that_others_follow_takes_a_copy(
+    town: SharedServers,
+) -> None:
+    town.start("north")
+    town.start("south")
+    town.stop("north")
+    note_cut(Database(town.data_of("north")))
+    alice = town.join("south", "alice")
+    alice.say("after")
+    alice.expect_text("after", "alice")
+
+    town.start("north").wait_for_line("a copy takes its place: this server has what the log lacks")
+
+    assert said(town, "north", 1) == [("after", 1)]
+    assert town.join("north", "bob").welcome["epoch"] == alice.welcome["epoch"]
+
+
+@pytest.mark.thorough("takes 14 s, for a lease to end; the two tests above show what follows")
+def test_a_history_that_is_ahead_of_the_log_is_noticed(town: SharedServers) -> None:
+    town.start("north")
+    alice = town.join("north", "alice")
+    alice.say("before")
+    alice.expect_text("before", "alice")
+    before = town.data_of("north").with_name("before")
+    town.stop("north")
+    shutil.copytree(town.data_of("north"), before)
+    entries = town.engine.call("XLEN", f"{PREFIX}:log")
+    town.start("north")
+    alice = town.join("north", "alice")
+    alice.say("lost")
+    alice.expect_text("lost", "alice")
+    town.stop("north")
+    # The place of before, with the history of now; and the engine has lost what came between.
+    shutil.copy(before / DATABASE_FILE, town.data_of("north"))
+    lose_end(town, entries)
+
+    with pytest.raises(AssertionError, match="has lost messages that this server has"):
+        town.start("north")
+    town.start("north").wait_for_line("begins again here, under a new epoch")
+
+    assert said(town, "north", 2) == [("before", 1), ("lost", 2)]
+
+
+def lose_end(town: SharedServers, length: int) -> None:
+    """Let the engine have the first ``length`` entries only."""
+    kept = town.engine.call("XRANGE", f"{PREFIX}:log", "-", "+")[:length]
+    gone = town.engine.call("XRANGE", f"{PREFIX}:log", "-", "+")[length:]
+    town.engine.call("XDEL", f"{PREFIX}:log", *(id for id, _ in gone))
+    last = parse_entry(next(iter(kept[-1][1].values())))
+    facts = ("n", last.id.n, "writer", last.id.writer, "counter", last.id.counter)
+    town.engine.call("HSET", f"{PREFIX}:head", *facts)
+    town.engine.call("XSETID", f"{PREFIX}:log", kept[-1][0])
 
 
 def test_a_durable_server_demands_an_engine_that_keeps_what_it_confirms(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Iterator
+from contextlib import suppress
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,7 @@ NAMES = (*REGISTERED, *GUESTS)
 ROOMS = ("kitchen", "Cellar", "attic", "garage")
 TEXT, FILE = MessageType.UTF8, MessageType.FILE
 DAY = 86_400
+HOSTS = ("203.0.113.1", "203.0.113.2", "203.0.113.3", "203.0.113.4")
 
 pytestmark = pytest.mark.usefixtures("cheap_hashes")
 
@@ -44,7 +47,8 @@ def twins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twins]:
         hash = hash_cheaply(PASSWORD)
         add_account(database, parse_user_name(name), hash, is_moderator=name in MODERATORS)
     found(tmp_path)
-    changes = {"rate": None, "byte_rate": None, "max_rooms": 3, "max_sessions": 2}
+    changes: dict[str, Any] = {"rate": None, "byte_rate": None, "max_rooms": 3, "max_sessions": 2}
+    changes["proxies"] = (ip_network("127.0.0.0/8"),)
     bounds = WaitingBounds(messages=5, size=300, of_one=3)
     with open_twins(tmp_path, monkeypatch, max_waiting=bounds, **changes) as twins:
         yield twins
@@ -62,10 +66,16 @@ class User:
             server = self.rng.choice(self.twins.both)
             with WireClient(server.address) as client:
                 try:
+                    client.send_bytes(self.address())
                     if self.log_in(client):
                         self.stay(client)
                 except (OSError, EOFError, AssertionError):
                     continue  # thrown out by another user
+
+    def address(self) -> bytes:
+        """Return what a proxy says of the client's address."""
+        host = self.rng.choice(HOSTS)
+        return f"PROXY TCP4 {host} 192.0.2.1 56324 443\r\n".encode()
 
     def log_in(self, client: WireClient) -> bool:
         name = self.rng.choice(NAMES)
@@ -123,7 +133,7 @@ class User:
             {"command": "mute", **target, **for_a_while},
             {"command": "unmute", **target},
             {"command": "ban", "target": f"203.0.113.{rng.randint(1, 3)}", **for_a_while},
-            {"command": "ban", "target": rng.choice(GUESTS), "seconds": 1},
+            {"command": "ban", "target": rng.choice(GUESTS), "seconds": rng.choice((1, 30))},
             {"command": "unban", "target": f"203.0.113.{rng.randint(1, 3)}"},
             {"command": "kick", **target, "reason": "so \N{GRINNING FACE}"},
             {"command": "purge", "seq": rng.randint(1, 30), **rng.choice(({}, room))},
@@ -182,27 +192,34 @@ def test_servers_that_apply_the_same_entries_know_the_same(twins: Twins, seed: i
     gevent.joinall(users, timeout=40, raise_error=True)
     assert all(user.dead for user in users)
     committing.kill()
-    staying = [User(twins, random.Random(rng.random()), n) for n in range(6)]
-    with_clients = [WireClient(rng.choice(twins.both).address) for _ in staying]
     twins.engine.release()
-    for user, client in zip(staying, with_clients, strict=True):
-        twins.adam.remember(client)
-        if user.log_in(client):
-            for number in range(10):
-                header, content, type = user.choose()
-                try:
-                    client.send(type, {**header, "nonce": f"s{number}"}, content)
-                except OSError:
-                    break
-    gevent.sleep(0.3)
-    settle(twins, list(twins.both))
+    stay(twins, rng)
+    require_alike(twins, twins.adam, twins.berta)
+    assert shared_state(twins.adam.parts)["numbers"], "something was said"
 
-    one, other = map(shared_state, (twins.adam.parts, twins.berta.parts))
-    assert differences(one, other) == []
-    assert one["numbers"], "something was said"
-
+    # A server that stops, and comes back.
+    berta = twins.restart("berta")
+    require_alike(twins, twins.adam, berta)
+    # A new server with a copy of the files of one that runs.
     twins.write()
     twins.copy("adam", "carl")
-    carl = twins.start("carl")
-    settle(twins, [twins.adam, carl])
-    assert differences(shared_state(twins.adam.parts), shared_state(carl.parts)) == []
+    require_alike(twins, twins.adam, twins.start("carl"))
+
+
+def stay(twins: Twins, rng: random.Random) -> None:
+    """Let some users come, do things, and stay."""
+    for number in range(6):
+        user, server = User(twins, random.Random(rng.random()), number), rng.choice(twins.both)
+        client = server.remember(WireClient(server.address))
+        client.send_bytes(user.address())
+        if user.log_in(client):
+            for each in range(10):
+                header, content, type = user.choose()
+                with suppress(OSError):  # thrown out
+                    client.send(type, {**header, "nonce": f"s{each}"}, content)
+    gevent.sleep(0.3)
+
+
+def require_alike(twins: Twins, one: TestServer, other: TestServer) -> None:
+    settle(twins, [one, other])
+    assert differences(shared_state(one.parts), shared_state(other.parts)) == []

@@ -3,7 +3,8 @@
 - Data that goes on in the log needs nothing.
 - An empty directory gets a copy from another server; without a log in the engine, a new cluster begins here.
 - Data that the log has left behind, or that has what the log lacks, is set aside, and a copy takes its place.
-- If the engine has lost its log, this server begins it again, under a new epoch.
+- If the engine has lost its log, or the end of it that this server has, and no other server follows what is left,
+  this server begins the log again, under a new epoch.
 """
 
 from __future__ import annotations
@@ -107,11 +108,17 @@ def prepare_data(
         if fit is Fit.NO_LOG:
             _begin(directory, url, state)
             return
-        if state is not None:
-            log.warning(
-                "the data of this server is set aside, and a copy takes its place: %s", fit.value
-            )
-        _copy(directory, url, take_copy, failures)
+        try:
+            _copy(directory, url, take_copy, failures)
+            if state is not None:
+                log.warning(
+                    "the data of this server was set aside, and a copy takes its place: %s",
+                    fit.value,
+                )
+        except CannotArrive:
+            if fit is not Fit.CUT or state is None or not _drop(url, state.place.epoch):
+                raise
+            _begin(directory, url, state)
     except (DatabaseFault, HistoryFault, CannotFound) as problem:
         raise CannotArrive(str(problem), is_final=True) from None
 
@@ -141,6 +148,13 @@ def _begin(directory: Path, url: EngineUrl, state: SharedState | None) -> None:
     epoch = secrets.token_urlsafe(12)
     log.warning("the engine has lost its log: it begins again here, under a new epoch")
     begin_again(directory, url, epoch)
+
+
+def _drop(url: EngineUrl, epoch: str) -> bool:
+    """Remove a log that lacks entries, and that nobody follows; return whether it is gone. Raises EngineAway."""
+    with closing(Dialer(url, DEFAULT_LIMITS.answer).dial()) as connection:
+        line = EngineLine(connection, LogKeys(url.prefix))
+        return line.drop(epoch).verdict is EngineVerdict.OK
 
 
 def _copy(

@@ -6,7 +6,9 @@ from contextlib import closing
 from pathlib import Path
 
 from chat.net.engine_url import EngineUrl
+from chat.server.accounts.accounts import read_accounts
 from chat.server.cluster.engine_line import EngineLine, LogKeys
+from chat.server.cluster.log_entry import EntryId
 from chat.server.cluster.redis_connection import Dialer, EngineAway
 from chat.server.cluster.replication_limits import DEFAULT_LIMITS
 from chat.server.history.faults import HistoryFault
@@ -14,6 +16,7 @@ from chat.server.history.reader import FILE_NAME as HISTORY_FILE
 from chat.server.history.reader import Reader
 from chat.server.history.stored import GUEST, LogName
 from chat.server.history.writer import open_writer
+from chat.server.log.unicode_13 import is_in_unicode_13
 from chat.server.replication.stored.place import (
     AppliedPlace,
     StateChanges,
@@ -22,6 +25,7 @@ from chat.server.replication.stored.place import (
     read_state,
     write_state,
 )
+from chat.server.rooms.room_records import read_rooms
 from chat.server.storage.database import Database, DatabaseFault
 
 
@@ -40,6 +44,7 @@ def found_cluster(directory: Path, url: EngineUrl) -> str:
             state = read_state(connection)
         if state is not None:
             raise CannotFound(f"{directory} belongs to a cluster already")
+        _require_readable_names(database)
         epoch, heads = _read_history(directory)
         with closing(Dialer(url, DEFAULT_LIMITS.answer).dial()) as opened:
             line = EngineLine(opened, LogKeys(url.prefix))
@@ -53,6 +58,18 @@ def found_cluster(directory: Path, url: EngineUrl) -> str:
     except (DatabaseFault, HistoryFault, EngineAway) as problem:
         raise CannotFound(str(problem)) from None
     return f"{directory} is the beginning of a cluster now; start the server with --cluster"
+
+
+def _require_readable_names(database: Database) -> None:
+    """Raise CannotFound if servers with different Pythons could differ about a name."""
+    names = [account.name for account in read_accounts(database)]
+    names += [room.name.display for room in read_rooms(database).rooms]
+    for name in names:
+        if not is_in_unicode_13(name):
+            raise CannotFound(
+                f"the name {name} has a character that is not in Unicode 13, so not all servers of a cluster may know"
+                " it; remove the account or the room first"
+            )
 
 
 def begin_again(directory: Path, url: EngineUrl, epoch: str) -> None:
@@ -77,6 +94,16 @@ def begin_again(directory: Path, url: EngineUrl, epoch: str) -> None:
     with closing(Dialer(url, DEFAULT_LIMITS.answer).dial()) as opened:
         if not EngineLine(opened, LogKeys(url.prefix)).begin(epoch):
             raise CannotFound("another server has begun the log meanwhile; start this one again")
+
+
+def note_cut(database: Database) -> None:
+    """Note a place that no log has, so that the next start finds that the log was cut. Raises DatabaseFault."""
+    with database.writing() as connection:
+        state = read_state(connection)
+        assert state is not None, "the data belongs to a cluster"
+        nowhere = EntryId(max(1, state.place.applied.n), "cut", 0)
+        place = state.place._replace(applied=nowhere)
+        write_state(connection, place, StateChanges({}, {}, {}))
 
 
 def has_data(directory: Path) -> bool:
