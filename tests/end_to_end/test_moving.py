@@ -21,6 +21,7 @@ from tests.end_to_end.cluster_servers import ClusterServers, cluster_servers
 from tests.end_to_end.server_process import CHECKOUT, ServerProcess, eventually
 from tests.peers.wire_client import WireClient, WireFrame
 from tests.server.cluster.engine_process import needs_engine
+from tests.tiers import quick_first
 
 LOGIN, UTF8, FILE, BAD_LOGIN = (
     MessageType.LOGIN,
@@ -70,6 +71,7 @@ def begin_drain(servers: ClusterServers, name: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.thorough("test_a_drain_moves_users_and_then_stops follows what it names")
 def test_the_welcome_names_the_server_and_the_others(servers: ClusterServers) -> None:
     with join(servers.a, "alice") as alice, join(servers.b, "bob") as bob:
         assert (alice.welcome["node"], bob.welcome["node"]) == ("a", "b")
@@ -93,7 +95,7 @@ def test_a_file_goes_by_way_of_any_server(servers: ClusterServers) -> None:
             assert transfer.at_end()
 
 
-@pytest.mark.parametrize("by_signal", [True, False])
+@pytest.mark.parametrize("by_signal", quick_first([False, True], "a signal begins the same drain"))
 def test_a_drain_moves_users_and_then_stops(servers: ClusterServers, by_signal: bool) -> None:
     with join(servers.b, "bob") as bob, WireClient(servers.a.address) as former:
         former.name = "alice"
@@ -143,6 +145,7 @@ def test_a_drain_moves_users_and_then_stops(servers: ClusterServers, by_signal: 
     assert "Traceback" not in servers.a.log, servers.a.log
 
 
+@pytest.mark.thorough("test_draining.py shows it without programs")
 def test_a_server_without_others_just_stops(servers: ClusterServers) -> None:
     assert servers.b.stop() == 0
     with join(servers.a, "alice") as alice:
@@ -203,6 +206,7 @@ def _read_on(client: WireClient) -> None:
         return
 
 
+@pytest.mark.thorough("test_clients_of_a_cluster.py shows it on the screen")
 def test_users_wait_while_the_engine_is_away(servers: ClusterServers) -> None:
     with join(servers.a, "alice") as alice:
         servers.engine.signal(signal.SIGSTOP)

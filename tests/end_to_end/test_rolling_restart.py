@@ -58,6 +58,7 @@ def roll(directory: Path, names: str, users: int, per_second: float) -> str:
         return measured
 
 
+@pytest.mark.thorough("test_moving.py drains one of two servers")
 def test_few_users_of_two_servers(tmp_path: Path) -> None:
     print(roll(tmp_path, "ab", users=20, per_second=50))
 

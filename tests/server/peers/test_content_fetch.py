@@ -148,11 +148,12 @@ def test_the_damaged_part_of_one_server_is_found(
     assert fetched.fetch([cut, second]) == CONTENT
 
 
+@pytest.mark.thorough("waits 12 s; test_contents.py shows the same of the layer above")
 def test_behind_the_first_byte_a_transfer_may_take_longer(
     stack: ExitStack, tmp_path: Path, fetched: Fetched
 ) -> None:
-    slow = Proxy(serve(stack, tmp_path), rate=len(CONTENT))
-    limits = LinkLimits(first_byte=0.5)
+    slow = Proxy(serve(stack, tmp_path), rate=len(CONTENT) / 12)
+    limits = LinkLimits(first_byte=10.0)
     begun = time.monotonic()
     assert fetched.fetch([stack.enter_context(slow)], limits) == CONTENT
     assert time.monotonic() - begun > limits.first_byte

@@ -62,7 +62,9 @@ class ClientInTest(PeerClient):
 class Place:
     """A server's spool and kept files, and what it gets from others."""
 
-    def __init__(self, directory: Path, *, keep_files: int = 10_000_000) -> None:
+    def __init__(
+        self, directory: Path, *, keep_files: int = 10_000_000, patience: float = 30.0
+    ) -> None:
         self.directory = directory
         spool_directory, data = directory / "spool", directory / "data"
         spool_directory.mkdir()
@@ -72,7 +74,7 @@ class Place:
         self.kept.start()
         self.spool.keep_in(self.kept)
         self.client = ClientInTest()
-        self.contents = PeerContents(self.client, self.spool, self.kept, patience=0.3)
+        self.contents = PeerContents(self.client, self.spool, self.kept, patience=patience)
 
     def get(self, content: bytes = CONTENT) -> LargeContent:
         return self.contents.get(digest_of(content), len(content), [ORIGIN, OTHER])
@@ -159,8 +161,10 @@ def test_when_all_have_gone_the_content_is_released(place: Place) -> None:
 
 def test_users_wait_a_limited_time_for_the_first_byte(place: Place) -> None:
     place.client.may_begin.clear()
+    place.contents._patience = 0.1  # for this user alone
     with pytest.raises(ContentAway, match="cannot be reached now") as caught:
         place.get()
+    place.contents._patience = 30.0
     assert not caught.value.is_gone
     # The fetch goes on, and a later user may have it.
     place.client.may_begin.set()
@@ -171,6 +175,7 @@ def test_users_wait_a_limited_time_for_the_first_byte(place: Place) -> None:
 
 
 def test_behind_the_first_byte_the_transfer_has_limits_of_its_own(place: Place) -> None:
+    place.contents._patience = 0.5
     place.client.may_end.clear()
     gevent.spawn_later(1.0, place.client.may_end.set)
     content = place.get()
