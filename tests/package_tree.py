@@ -52,7 +52,10 @@ def _imports_below(body: list[ast.stmt]) -> Iterator[str]:
 
 
 def statements_below(body: list[Any]) -> Iterator[ast.stmt]:
-    """Walk over the statements of ``body``, however deep: ``ast.walk`` also looks at each expression, which takes ten times as long."""
+    """Walk over the statements of ``body``, however deep.
+
+    ``ast.walk`` also looks at each expression, which takes ten times as long.
+    """
     for node in body:
         if isinstance(node, ast.stmt):
             yield node

@@ -20,6 +20,7 @@ from chat.server.peers.links.copy_arrival import receive_copy
 from chat.server.peers.links.link import PeerLink
 from chat.server.peers.links.peer_stream import TransferPace
 from chat.structs import replace
+from tests.server.fakes import wait_until
 from tests.server.peers.links_in_test import (
     LIMITS,
     PATIENT,
