@@ -42,6 +42,10 @@ FEATURES = {
     "the library": "test_library.py",
     "--json": "test_json_client.py",
     "the end of a server": "test_shutdown.py::test_nobody_is_let_in_any_more",
+    "several servers": "test_clients_of_a_cluster.py",
+    "a balancer before them": "test_balancer.py",
+    "an operator's view of them": "test_operating_a_cluster.py",
+    "make cluster": "test_make_cluster.py",
     "make run": "test_make_run.py::test_one_word_ends_in_a_working_client_and_another_ends_its_server",
 }
 

@@ -23,6 +23,7 @@ from chat.protocol.strict_json import decode_whole_json
 # With a byte order mark or blanks, which some writers of JSON put in front: their private message must not become
 # public.
 _JSON_START = re.compile(rb"(?:\xef\xbb\xbf)?[\x00-\x20]*\{")
+MAX_JOINED = 100  # names of rooms in a login
 NONCE = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 # At least 128 random bits, in base64url.
 DEVICE = re.compile(r"[A-Za-z0-9_-]{22,86}", re.ASCII)
@@ -166,8 +167,17 @@ def parse_login_header(data: bytes) -> LoginHeader:
         status=fields.boolean("status") or False,
         replay=fields.integer("replay"),
         device=_device(fields),
-        join=fields.strings("join") if fields.values.get("join") is not None else None,
+        join=_rooms_to_join(fields),
     )
+
+
+def _rooms_to_join(fields: JsonFields) -> tuple[str, ...] | None:
+    if fields.values.get("join") is None:
+        return None
+    names = fields.strings("join")
+    if len(names) > MAX_JOINED:
+        raise HeaderError(f"The value of 'join' has at most {MAX_JOINED} names.")
+    return names
 
 
 def _device(fields: JsonFields) -> str | None:

@@ -92,7 +92,9 @@ class Composition(ServerParts):
             certificates=self.certificates,
             stages=self._list_stages(),
         )
-        self.reload = Reload(settings, self.certificates, self._list_copies())
+        self.reload = Reload(
+            *(settings, self.certificates, self._list_copies()), *self._list_shares()
+        )
 
     @property
     def is_ready(self) -> bool:
@@ -325,6 +327,10 @@ class Composition(ServerParts):
             lambda: list(map(Session.adapt, self.directory.here)),
             self.visitors.adapt,
         )
+
+    def _list_shares(self) -> Sequence[Callable[[Settings], Settings]]:
+        shared = self.cluster.shared_settings if self.cluster is not None else None
+        return (shared.ask,) if shared is not None else ()
 
     def _adapt(self) -> None:
         for adapt in self._list_copies():

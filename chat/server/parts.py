@@ -70,7 +70,10 @@ class ServerParts:
         self.backlogs = BacklogLimits(settings.max_backlog, settings.max_backlog_total)
         self.directory: Directory[Session] = Directory()
         self._clock = clock = LogClock()
-        self.sharing = sharing = Sharing(is_shared=settings.cluster is not None)
+        self.sharing = sharing = Sharing(
+            is_shared=settings.cluster is not None,
+            own_faults=(OSError, MemoryError, DatabaseFault, HistoryFault),
+        )
         bans = BanList(clock.seconds)
         # The log of several servers; None: this one runs alone.
         self.cluster = make_cluster(settings, clock, self.directory)
@@ -95,6 +98,7 @@ class ServerParts:
         self.operations = Operations(
             *(path.log, CommandRefused, LoginRejected, AccountProblem),
             *(DatabaseFault, HistoryFault),
+            sharing=sharing,
         )
         self.mailboxes = AccountMailboxes(
             self.accounts,

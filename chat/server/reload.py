@@ -25,7 +25,8 @@ class Reload:
     """Change the settings of a running server.
 
     ``settings`` is the object that all parts share. ``adapt`` has the functions of the parts that keep a copy of a
-    value. ``certificates`` is None for a server without TLS.
+    value. ``certificates`` is None for a server without TLS. ``share`` has other servers change what they share of the
+    settings, and returns what counts until then.
     """
 
     def __init__(
@@ -33,7 +34,9 @@ class Reload:
         settings: Settings,
         certificates: Certificates | None,
         adapt: Sequence[Callable[[], object]],
+        share: Callable[[Settings], Settings] = lambda settings: settings,
     ) -> None:
+        self._share = share
         self._settings = settings
         self._certificates = certificates
         self._adapt = adapt
@@ -50,7 +53,7 @@ class Reload:
             self._certificates.load(usable)
             log.info("read the certificate again: %s", self._certificates.fingerprint)
         changed = _differences(self._settings, usable)
-        self._settings.take_over(usable)
+        self._settings.take_over(self._share(usable))
         for adapt in self._adapt:
             adapt()
         # Names only: a value may be the password of the room.

@@ -107,7 +107,7 @@ class ClusterStage(Stage):
     def gather(self) -> None:
         super().gather()
         self.engines.settle()
-        entries = read_log(self.engines)
+        entries = self.read_entries()
         self.recording.entries = entries
         # A session is with the incarnation that has written its lines.
         writers = {nonce: entry.writer for entry in entries for nonce in entry.nonces}
@@ -118,6 +118,11 @@ class ClusterStage(Stage):
         }
         for session in self.recording.sessions:
             session.run = runs.get((session.client, session.number), "")
+
+    def read_entries(self) -> list[EngineEntry]:
+        """Return the whole log, read without our code of servers. All engines must run."""
+        found = self.engines.primary.call("XRANGE", f"{PREFIX}:log", "-", "+")
+        return [_entry(parse_entry(next(iter(fields.values())))) for _, fields in found]
 
     def close(self) -> None:
         super().close()
@@ -168,12 +173,6 @@ class ClusterStage(Stage):
         # A second failure before would be more than a cluster of two engines survives.
         self.engines.settle()
         return f"{name}; the primary is {self.engines.primary.directory.name}"
-
-
-def read_log(engines: Engines) -> list[EngineEntry]:
-    """Return the whole log, read without our code of servers."""
-    found = engines.primary.call("XRANGE", f"{PREFIX}:log", "-", "+")
-    return [_entry(parse_entry(next(iter(fields.values())))) for _, fields in found]
 
 
 def _entry(entry: LogEntry) -> EngineEntry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from datetime import datetime, timezone
 from pathlib import Path
 from random import Random
 
@@ -12,7 +13,10 @@ from tests.cluster.cluster_stage import ClusterStage
 from tests.cluster.run import ClusterRun
 from tests.cluster.tested_server import TestedServer
 from tests.hostile.trouble import Ballast
+from tests.peers.wire_client import WireClient, WireFrame
 
+_NO_SOCKET = shutil.ignore_patterns("*.sock")
+_RFC_3339 = "%Y-%m-%dT%H:%M:%S.%fZ"
 _TALK = 2.0  # seconds
 _NEW_EPOCH = 20.0  # seconds in which servers begin again, and users come back and talk
 
@@ -127,7 +131,7 @@ class ServerFromBackup(Disaster):
         backup = adam.directory.with_name("backup")
         self.talk()
         adam.kill()
-        shutil.copytree(adam.directory, backup)
+        shutil.copytree(adam.directory, backup, ignore=_NO_SOCKET)
         adam.start()
         self.talk()
         adam.kill()
@@ -187,7 +191,7 @@ class OneNameTwice(Disaster):
         adam, _ = self.stage.servers.values()
         self.talk()
         copy = adam.directory.with_name("copy")
-        shutil.copytree(adam.directory, copy)
+        shutil.copytree(adam.directory, copy, ignore=_NO_SOCKET)
         twin = TestedServer("twin", copy, self.stage.server_options)
         twin.cluster_options = adam.cluster_options
         starting = gevent.spawn(twin.start)
@@ -207,6 +211,66 @@ class KilledBetweenFileAndRecord(Disaster):
         adam, berta = self.stage.servers.values()
         for server in (adam, berta, adam):
             self.talk(1.3)
+            server.kill()
+            server.start()
+        self.talk()
+
+
+class PausedForLong(Disaster):
+    """A server is paused for longer than its lease, while users stay connected to it: ``witnesses``.
+
+    ``late`` counts the messages that they heard and that were said after the fence.
+    """
+
+    def __init__(self, directory: Path, *, seconds: float) -> None:
+        super().__init__(directory)
+        self.late = self.heard = 0
+        self._seconds = seconds
+
+    def happen(self) -> None:
+        adam, _ = self.stage.servers.values()
+        witnesses = [WireClient.joined(adam.address, f"witness-{n}") for n in range(5)]
+        try:
+            self.talk()
+            adam.pause()
+            self.talk(self._seconds)
+            adam.resume()
+            frames = [frame for witness in witnesses for frame in _read_to_end(witness)]
+        finally:
+            for witness in witnesses:
+                witness.close()
+        [first] = [entry for entry in self.stage.read_entries() if entry.is_fence][:1]
+        said = [
+            f.header["timestamp"]
+            for f in frames
+            if "seq" in f.header and f.header.get("from") != "server"
+        ]
+        fence = datetime.fromtimestamp(first.micros / 1e6, timezone.utc).strftime(_RFC_3339)
+        self.heard = len(said)
+        self.late = sum(timestamp > fence for timestamp in said)
+        self.talk()
+
+
+def _read_to_end(witness: WireClient) -> list[WireFrame]:
+    frames = []
+    try:
+        while True:
+            frames.append(witness.read_frame())
+    except (EOFError, ConnectionError):
+        return frames
+
+
+class TwoPythons(Disaster):
+    """Each server runs under another interpreter of ``pythons``; both are killed once."""
+
+    def __init__(self, directory: Path, pythons: list[str]) -> None:
+        super().__init__(directory)
+        for server, python in zip(self.stage.servers.values(), pythons, strict=True):
+            server.python = python
+
+    def happen(self) -> None:
+        for server in self.stage.servers.values():
+            self.talk()
             server.kill()
             server.start()
         self.talk()

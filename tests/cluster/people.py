@@ -10,6 +10,7 @@ PASSWORD = "the password of all"
 # operator removes, and users make again.
 OPEN_ROOMS = ("dev", "ops")
 CLOSED_ROOM, PASSING_ROOM = "den", "yard"
+_OTHER_SCRIPTS = {1: "Жанна", 2: "Åse", 4: "ハン"}  # of members, by number
 HOST, MODERATOR, READER = "host", "judge", "reader"
 
 
@@ -49,11 +50,12 @@ def make_people(count: int) -> list[Person]:
     members = count - len(people) - devices
     for number in range(members):
         name = f"member-{number}"
+        user = _OTHER_SCRIPTS.get(number, name)
         has_two = number < devices
         is_victim = not has_two and number % 4 == 3
-        people.append(Person(name, name, is_victim=is_victim, has_further_device=has_two))
+        people.append(Person(name, user, is_victim=is_victim, has_further_device=has_two))
         if has_two:
-            people.append(Person(f"{name}-phone", name, has_further_device=True))
+            people.append(Person(f"{name}-phone", user, has_further_device=True))
     return people
 
 

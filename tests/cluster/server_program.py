@@ -37,6 +37,9 @@ class InjectedClock:
     def set(self, ahead: float, slept: float) -> None:
         _NUMBERS.pack_into(self._memory, 0, ahead, slept)
 
+    def close(self) -> None:
+        self._memory.close()
+
     def inject(self) -> None:
         """Let ``time.time`` and CLOCK_BOOTTIME of this process be as the file says."""
         really_tell, really_get = time.time, time.clock_gettime

@@ -16,8 +16,10 @@ from tests.cluster.disasters import (
     FullDisk,
     KilledBetweenFileAndRecord,
     OneNameTwice,
+    PausedForLong,
     PowerLoss,
     ServerFromBackup,
+    TwoPythons,
 )
 from tests.cluster.recording import Fetched
 from tests.hostile.trouble import small_disk
@@ -91,3 +93,21 @@ def test_servers_are_killed_between_a_file_and_its_record(tmp_path: Path) -> Non
     assert len(files) > 20
     events = (e for session in disaster.stage.recording.sessions for e in session.events)
     assert any(isinstance(event, Fetched) and event.digest for event in events)
+
+
+@pytest.mark.parametrize("seconds", [10.0, 60.0])
+def test_users_of_a_paused_server_hear_nothing_of_after_its_fence(
+    tmp_path: Path, seconds: float
+) -> None:
+    disaster = PausedForLong(tmp_path, seconds=seconds)
+    must_be_right(disaster)
+    assert disaster.heard > 0
+    assert disaster.late == 0
+
+
+@pytest.mark.skipif(
+    "CHAT_TEST_PYTHONS" not in os.environ,
+    reason="CHAT_TEST_PYTHONS names no two interpreters that can run the server, such as 3.10:3.13",
+)
+def test_servers_under_two_pythons(tmp_path: Path) -> None:
+    must_be_right(TwoPythons(tmp_path, os.environ["CHAT_TEST_PYTHONS"].split(":")))

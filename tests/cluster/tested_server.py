@@ -35,7 +35,7 @@ class _InjectedServer(ServerProcess):
 class TestedServer:
     """The server ``name``, whose data are in ``directory``. ``options`` are further options.
 
-    Clients connect to ``proxy``, which stays while the process does not.
+    Clients connect to ``proxy``, which stays while the process does not. ``python`` is the interpreter.
     """
 
     __test__ = False  # pytest would take it for tests
@@ -45,6 +45,7 @@ class TestedServer:
         self.directory = directory
         self.complaints: list[str] = []
         self.runs = 0
+        self.python = sys.executable
         self.failed_starts: list[str] = []
         self.cluster_options: tuple[str, ...] = ()
         directory.mkdir(parents=True, exist_ok=True)
@@ -117,13 +118,16 @@ class TestedServer:
         self.runs += 1
         for _ in range(_TRIES):
             try:
-                self._process = _InjectedServer(*options, address=f"{host}:{port}")
+                self._process = self._program()(*options, address=f"{host}:{port}")
                 break
             except AssertionError as problem:
                 self.failed_starts.append(str(problem))
                 gevent.sleep(_AGAIN)
         assert self._process is not None, f"{self.name} does not start: {self.failed_starts[-1]}"
         self._is_paused = False
+
+    def _program(self) -> type[ServerProcess]:
+        return type("_OfPython", (_InjectedServer,), {"python": self.python})
 
     def kill(self) -> None:
         """Kill the process as a loss of power does."""
@@ -173,6 +177,7 @@ class TestedServer:
             self.resume()
             self._end()
         self.proxy.close()
+        self._clock.close()
 
     def _end(self) -> None:
         log = self.process.log

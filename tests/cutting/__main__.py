@@ -2,7 +2,7 @@
 
 Usage:
   cutting [--cuts=<n>] [--seed=<n>] [--durable] [--screens=<n>] [--rooms=<n>] [--wire-only]
-          [--without=<guard>] [--directory=<dir>]
+          [--cluster] [--without=<guard>] [--directory=<dir>]
   cutting returning [--users=<n>] [--directory=<dir>]
   cutting files [--uploads] [--size=<size>] [--cuts=<n>] [--seed=<n>] [--directory=<dir>]
   cutting (-h | --help)
@@ -13,6 +13,7 @@ Options:
   --durable          the server confirms a message when it is on the disk; nothing may be missing then
   --screens=<n>      how many people type into the screen client beside, 4 at most [default: 0]
   --rooms=<n>        in how many rooms beside the default one each client is, 13 at most [default: 10]
+  --cluster          two servers of a cluster, and Redis; only with --durable
   --wire-only        no client is a program with our library
   --size=<size>      of the file, in bytes, with K, M or G [default: 1G]
   --uploads          the file is sent, and not fetched
@@ -95,6 +96,7 @@ def main(argv: list[str] | None = None) -> int:
             screens=_SCREENS[:screens],
             rooms=rooms,
             without=without,
+            two_servers=options["--cluster"],
         )
         return _tell(run.run(_say))
 

@@ -184,6 +184,10 @@ class Link:
         self.end()
 
 
+# The address of a server, or what returns one for each connection.
+Target = tuple[str, int] | Callable[[], tuple[str, int]]
+
+
 class Proxy:
     """Stands before the server at ``target``, on a port of its own.
 
@@ -191,7 +195,7 @@ class Proxy:
     """
 
     def __init__(
-        self, target: tuple[str, int], change_answer: Callable[[bytes], bytes] | None = None
+        self, target: Target, change_answer: Callable[[bytes], bytes] | None = None
     ) -> None:
         self.target = target
         self._change_answer = change_answer
@@ -238,7 +242,8 @@ class Proxy:
 
     def _serve(self, near: gevent.socket.socket) -> None:
         try:
-            far = gevent.socket.create_connection(self.target)
+            target = self.target() if callable(self.target) else self.target
+            far = gevent.socket.create_connection(target)
         except OSError:
             near.close()  # the server is not there
             return

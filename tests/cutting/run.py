@@ -39,6 +39,7 @@ class CuttingRun:
         screens: Sequence[str] = (),
         rooms: int = 0,
         without: Guard | None = None,
+        two_servers: bool = False,
     ) -> None:
         self.counts: Counter[str] = Counter()
         self._cuts = cuts
@@ -53,6 +54,7 @@ class CuttingRun:
             rooms=rooms,
             pause=pause,
             without=without,
+            two_servers=two_servers,
         )
         self._server = self._stage.server
 

@@ -30,6 +30,7 @@ from tests.cutting.proxy import Proxy
 from tests.cutting.room_host import RoomHost
 from tests.cutting.screen_peer import ScreenPeer
 from tests.cutting.server_control import ServerControl
+from tests.cutting.two_servers import TwoServers
 from tests.cutting.wire_peer import WirePeer
 from tests.end_to_end.server_process import eventually
 
@@ -60,7 +61,8 @@ class Stage:
     ``library`` has the runtimes of those among them that are programs with our library. ``screens`` are users of the
     real screen client. ``rooms``: so many of ``ROOMS``, all closed, has each account; and programs with our library
     that are the only client of their account come and go in further rooms, which a host changes.
-    ``pause`` is the mean time between two lines of a client, in seconds.
+    ``pause`` is the mean time between two lines of a client, in seconds. ``two_servers``: those of a cluster, in place
+    of one alone.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Stage:
         rooms: int = 0,
         pause: float = 0.1,
         without: Guard | None = None,
+        two_servers: bool = False,
     ) -> None:
         self._durable = durable
         self._directory = directory
@@ -83,7 +86,11 @@ class Stage:
         self._without = without
         self.accounts = list(dict.fromkeys(account for _, account in clients))
         options = ["--durable"] if durable else []
-        self.server = ServerControl(directory / "data", *options, without=without)
+        self.server: ServerControl = ServerControl(directory / "data", *options, without=without)
+        self._pair: TwoServers | None = None
+        if two_servers:
+            self._pair = TwoServers(directory / "data", Random(rng.random()), *options)
+            self.server = self._pair
         self.server.register(*self.accounts, *screens, room_host.NAME, password=PASSWORD)
         devices = Counter(account for _, account in clients)
         guests = [name for name, account in clients if name in library and devices[account] == 1]
@@ -99,7 +106,8 @@ class Stage:
         }
         self.server.make_rooms(self._members)
         self.server.start()
-        self.proxies = [Proxy(self.server.address) for _ in (*clients, *screens)]
+        target = self.server.address if self._pair is None else self._pair.any_address
+        self.proxies = [Proxy(target) for _ in (*clients, *screens)]
         self.peers = [
             self._make_peer(
                 self._observed(client, account),
@@ -221,6 +229,8 @@ class Stage:
         export = final_history.exported(self.server.directory)
         problems += final_history.differences(evidence.room, export)
         self.server.stop()
+        if self._pair is not None:
+            self._pair.gather()
         return evidence, [*problems, *self.server.complaints]
 
     def _gather(self) -> Evidence:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -261,3 +262,19 @@ def test_the_settings_in_the_document_are_settings(tmp_path: Path) -> None:
         problems: list[str] = []
         assert "cluster" in read_config_file(file, OPTIONS, "", problems)
         assert problems == []
+
+
+def test_the_commands_in_the_document_are_commands() -> None:
+    blocks = [textwrap.dedent(block) for block in re.findall(r"(?:^    .*\n)+", document(), re.M)]
+    commands = [block for block in blocks if not re.match(r"[a-z-]+ = ", block)]
+    assert len(commands) > 10
+    for block in commands:
+        done = subprocess.run(
+            ["bash", "-n"], input=block, capture_output=True, text=True, timeout=10
+        )
+        assert done.stderr == "", block
+        for line in re.findall(r"^chat-server (?:[^\\\n]|\\\n)*", block, re.M):
+            line = line.replace("\\\n", " ").partition(" #")[0].partition("> ")[0]
+            arguments = shlex.split(line)
+            usage = cli._module_of(arguments[1]).__doc__ or ""
+            parse_options(usage, arguments[1:], "version")

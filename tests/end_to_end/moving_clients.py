@@ -160,7 +160,7 @@ class _Link:
 
     def log_in(self, name: str, device: str) -> bool:
         """Return whether the server has let the user in."""
-        self.send(encode(LOGIN, {"to": name, "device": device}))
+        self.send(encode(LOGIN, {"to": name, "device": device, "join": []}))
         for type, header, content in self._all_frames():
             if type != LOGIN:
                 self.sock.close()

@@ -16,6 +16,7 @@ import pytest
 from chat.net.engine_url import parse_engine_url
 from chat.server.replication.stored.founding import found_cluster
 from tests import homes
+from tests.end_to_end.client_process import ClientProcess
 from tests.end_to_end.server_process import PATIENCE, ServerProcess, eventually, running_server
 from tests.package_tree import ROOT
 from tests.peers.wire_client import WireClient
@@ -100,9 +101,9 @@ def test_a_server_that_ends_gets_no_more_users(balanced: Balanced) -> None:
             second.wait_for_line(f"user{number}")
 
 
-@pytest.mark.thorough("the tests above, and test_two_servers.py")
-@needs_engine
-def test_servers_of_a_cluster_behind_a_balancer_are_one_chat(tmp_path: Path) -> None:
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Balanced]:
+    """The address of a balancer, and two servers of one cluster behind it."""
     engine = EngineProcess(tmp_path / "engine")
     engine.start()
     secret = tmp_path / "secret"
@@ -121,14 +122,46 @@ def test_servers_of_a_cluster_behind_a_balancer_are_one_chat(tmp_path: Path) -> 
         for node in ("chat1", "chat2")
     ]
     try:
-        with (
-            balancing(tmp_path, address, options) as (_, servers),
-            WireClient.joined(address, "alice", source=CLIENT) as alice,
-            WireClient.joined(address, "bob", source=CLIENT) as bob,
-        ):
-            alice.expect_joined("bob")
-            bob.say("across")
-            alice.expect_text("across", "bob")
-            assert len([s for s in servers if re.search("(alice|bob) joined", s.log)]) == 2
+        with balancing(tmp_path, address, options) as balanced:
+            yield balanced
     finally:
         engine.kill()
+
+
+@pytest.mark.thorough("the test below has the same servers, and two clients at them")
+@needs_engine
+def test_servers_of_a_cluster_behind_a_balancer_are_one_chat(cluster: Balanced) -> None:
+    address, servers = cluster
+    with (
+        WireClient.joined(address, "alice", source=CLIENT) as alice,
+        WireClient.joined(address, "bob", source=CLIENT) as bob,
+    ):
+        alice.expect_joined("bob")
+        bob.say("across")
+        alice.expect_text("across", "bob")
+        assert len([s for s in servers if re.search("(alice|bob) joined", s.log)]) == 2
+
+
+@needs_engine
+def test_a_drain_behind_a_balancer_ends_no_session(
+    cluster: Balanced, tmp_path: Path, home: Path
+) -> None:
+    """All servers have the address of the balancer, so users are moved to the address at which they are."""
+    (host, port), servers = cluster
+    with (
+        ClientProcess(f"{host}:{port}", "alice", "--json", directory=home) as alice,
+        ClientProcess(f"{host}:{port}", "bob", "--json", directory=home) as bob,
+    ):
+        clients = {}
+        for client in (alice, bob):
+            clients[client.output.wait_for(r'"type":"welcome".*"node":"(\w+)"')[1]] = client
+        assert set(clients) == {"chat1", "chat2"}
+        # As `chat-server drain` does.
+        servers[0].send_signal(signal.SIGTERM)
+        assert servers[0].wait() == 0
+        clients["chat1"].output.wait_for(r'"type":"welcome".*"node":"chat2"')
+        alice.ask(type="text", text="still here")
+        for client in (alice, bob):
+            client.output.wait_for("still here")
+            assert "disconnected" not in {each["type"] for each in client.objects}
+            assert "left" not in {each["type"] for each in client.objects}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from chat.protocol.descriptor import MessageType
 from tests import homes
 from tests.end_to_end.cluster_servers import ClusterServers, cluster_servers
 from tests.end_to_end.server_process import CHECKOUT, ServerProcess, eventually
+from tests.peers.original_client import OriginalClient
 from tests.peers.wire_client import WireClient, WireFrame
 from tests.server.cluster.engine_process import needs_engine
 from tests.tiers import quick_first
@@ -80,19 +82,51 @@ def test_the_welcome_names_the_server_and_the_others(servers: ClusterServers) ->
         alice.expect_joined("bob")
 
 
-def test_a_file_goes_by_way_of_any_server(servers: ClusterServers) -> None:
-    with join(servers.a, "alice") as alice, join(servers.b, "bob") as bob:
+@pytest.mark.parametrize("size", [10_000, 3_000_000])
+def test_a_file_goes_by_way_of_any_server(servers: ClusterServers, size: int) -> None:
+    content = os.urandom(size)
+    with join(servers.a, "alice", inline=0) as alice, join(servers.b, "bob", inline=0) as bob:
         alice.expect_joined("bob")
         with alice.open_transfer(servers.b.address) as transfer:
-            transfer.send(FILE, {"filename": "a.bin", "nonce": "n"}, b"content")
+            transfer.send(FILE, {"filename": "a.bin", "nonce": "n"}, content)
             assert transfer.read_frame() == (FILE, {}, b"")
-            alice.expect(FILE, b"content", sender="alice", nonce="n")
-            bob.expect(FILE, b"content", sender="alice")
-            transfer.send(FILE, {"fetch": 1, "nonce": "f"})
-            transfer.expect(FILE, b"content", sender="alice", nonce="f")
+            offered = alice.expect(FILE, b"", sender="alice", nonce="n", size=size).header["id"]
+            bob.expect(FILE, b"", sender="alice", id=offered)
+            for client in (alice, bob):
+                for server in (servers.a, servers.b):
+                    with client.open_transfer(server.address) as fetching:
+                        fetching.send(FILE, {"fetch": offered, "nonce": "f"})
+                        fetching.expect(FILE, content, sender="alice", nonce="f")
             alice.leave()
             bob.expect_left("alice", "quit")
             assert transfer.at_end()
+
+
+def test_the_original_client_talks_to_users_of_another_server(servers: ClusterServers) -> None:
+    with (
+        OriginalClient(servers.a.address, "original") as original,
+        join(servers.b, "alice") as alice,
+        join(servers.b, "raw", raw=True) as raw,
+    ):
+        for name in ("original", "alice", "raw"):
+            original.expect(LOGIN, name)
+        alice.expect_joined("raw")
+        original.say("hello")
+        for heard in (alice, raw):
+            heard.expect_text("hello", "original")
+        original.expect_text("hello", "original")
+        content = os.urandom(100_000)
+        raw.send(FILE, "a.bin", content)
+        original.expect(FILE, "raw", content, "a.bin")
+        alice.read_until(FILE, content)
+        alice.say("psst", to="original")
+        original.expect_text("psst", "alice")
+        original.send_voice(content)
+        alice.read_until(MessageType.VOICE, content)
+        original.expect(MessageType.VOICE, "original", content, "voice")
+        servers.a.send_signal(signal.SIGTERM)
+        original.expect_text("The server is shutting down.", "server")
+        alice.expect_left("original", "server-stopping")
 
 
 @pytest.mark.parametrize("by_signal", quick_first([False, True], "a signal begins the same drain"))
@@ -230,8 +264,13 @@ def test_sessions_end_when_the_engine_stays_away(servers: ClusterServers) -> Non
     with join(servers.a, "alice") as alice, join(servers.a, "raw", raw=True) as raw:
         alice.timeout = raw.timeout = 30
         servers.engine.kill()
+        late = WireClient(servers.a.address, timeout=30)
+        late.send(LOGIN, {"to": "late"})
         alice.expect_joined("raw")
         assert next_notice(alice).header["notice"] == "move"
         assert alice.at_end()
         assert raw.read_frame().text == "The server is shutting down."
+        # A login that waited learns that it may try another server.
+        assert late.read_frame().header["error"] == "busy"
+        late.close()
         assert servers.a.wait() not in (0, 2)

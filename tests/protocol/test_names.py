@@ -14,6 +14,7 @@ from chat.protocol.headers import encode_json
 from chat.protocol.names import (
     MAX_NAME_LENGTH,
     UserName,
+    enforce_profiles,
     looks_like_server,
     looks_of,
     name_key,
@@ -147,6 +148,15 @@ def test_an_accepted_name_is_plain(raw: str) -> None:
         return
     assert sentence.endswith(".")
     assert name_key(raw) is None
+
+
+@given(st.text(st.characters(max_codepoint=127), min_size=1, max_size=32))
+def test_a_plain_name_is_what_the_profiles_make_of_it(raw: str) -> None:
+    try:
+        accepted = parse_user_name(raw)
+    except UserNameError:
+        return
+    assert tuple(accepted) == enforce_profiles(raw)
 
 
 @given(raw_names)

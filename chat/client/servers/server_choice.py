@@ -10,11 +10,12 @@ from chat.client.connection.session.told_servers import MAX_SERVERS, read_server
 from chat.client.errors import ChatError, ConnectError, LoginRefused, UntrustedServer
 from chat.client.runtime.runtime import Runtime
 from chat.client.servers.retrying import Pauses, RetryPolicy
-from chat.client.trust.connector import Connector, TrustPolicy
+from chat.client.trust.connector import Connector, TrustPolicy, UnknownServer
 from chat.client.trust.known_hosts import host_name
 from chat.net.address import Address
 from chat.net.fingerprint import Fingerprint
 from chat.protocol.notices import Refusal
+from chat.structs import replace
 
 # Seconds for a server to accept a connection, while others are left to try.
 REACH = 4.0
@@ -74,8 +75,11 @@ class ServerChoice:
         self._named: dict[str, _Server] = {}
         self._told: dict[str, _Server] = {}
         self._distrusted: set[str] = set()  # servers that did not prove what they must
+        is_one_of_several = len(addresses) > 1
+        if is_one_of_several and policy.judge is not None:
+            self._judge, policy = policy.judge, replace(policy, judge=self._ask_at_first)
         for address in addresses:
-            keys = self._keys_of_others if len(addresses) > 1 else tuple
+            keys = self._keys_of_others if is_one_of_several else tuple
             connector = Connector(runtime, address, policy, keys)
             self._named.setdefault(host_name(address), self._server(connector))
         self._first = next(iter(self._named.values()))
@@ -218,6 +222,18 @@ class ServerChoice:
             return [*named, *_shuffled(each for each in servers if each.is_told)]
         last = [current] if current in servers else []
         return [*_shuffled(each for each in servers if each is not current), *last]
+
+    def _ask_at_first(self, unknown: UnknownServer) -> bool:
+        """Ask the user about a server that they have named, but not in the middle of a conversation.
+
+        A line that the user types then is meant for the others. Raises UntrustedServer.
+        """
+        if self._current is None:
+            return self._judge(unknown)
+        raise UntrustedServer(
+            f"The client does not go to {unknown.address}: it is not known yet, and the client asks about servers only "
+            "when it starts."
+        )
 
     def _keys_of_others(self) -> Iterator[Fingerprint]:
         for server in self._named.values():

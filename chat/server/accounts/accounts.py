@@ -114,9 +114,15 @@ class AccountTable:
 
     def without(self, account: Account) -> AccountTable:
         """Return a table that lacks ``account``, but not its devices."""
-        # In the order in which they are read: accounts from before this rule may share a look.
-        rest = sorted((each for each in self if each.key != account.key), key=lambda each: each.key)
-        return AccountTable(rest, self, self.devices)
+        table, looks = AccountTable(), self._looks[account.name]
+        table._accounts = {key: each for key, each in self._accounts.items() if key != account.key}
+        table._looks, table.devices = self._looks, self.devices
+        table._owners = {look: key for look, key in self._owners.items() if look not in looks}
+        # Accounts from before this rule may share a look: the last one by its key has it, as when all are read.
+        alike = [each for each in table if not looks.isdisjoint(self._looks[each.name])]
+        for each in sorted(alike, key=lambda each: each.key):
+            table._owners.update(dict.fromkeys(looks & self._looks[each.name], each.key))
+        return table
 
     def _note_looks(self, account: Account, known: Mapping[str, frozenset[str]]) -> None:
         looks = known.get(account.name) or looks_of(account.name)
@@ -240,11 +246,10 @@ def _replace_hash(
 class Accounts:
     """The server's copy of all accounts.
 
-    A single server reads them again after any process changed the file: a change is on the disk before it takes effect.
-    In a cluster the log is the truth, so a change takes effect at once, and the file follows. ``thread`` is None for a
-    server without a data directory. ``secret`` is the key of the ids by which users know each other's accounts; empty
-    while there is no file. All servers of a cluster have the same one, since a new server begins with a copy of the
-    file.
+    A single server reads them again after any process changed the file, so a change is on the disk first. In a cluster
+    a change takes effect when the log has it, and the file follows. ``thread`` is None without a data directory.
+    ``secret`` is the key of the ids by which users know each other's accounts; empty while there is no file. All
+    servers of a cluster have the same one: a new server begins with a copy of the file.
     """
 
     def __init__(self, thread: DatabaseThread | None) -> None:
@@ -363,10 +368,9 @@ class Accounts:
 
     def _read(self, database: Database) -> None:
         # Each is taken before what it stands for: a change in between is noticed at the next look.
-        stamp = database.stamp()
+        stamp, version = database.stamp(), None
         accounts: list[Account] = []
         devices: list[Device] = []
-        version = None
         if stamp is not None:
             with database.reading() as connection:
                 version = (

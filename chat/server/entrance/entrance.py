@@ -69,6 +69,11 @@ class Entrance:
         operations.add(JOIN, self._join)
         operations.add(LEAVE, self._leave)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other servers let the same sessions in."""
+        return self._operations.travel
+
     def join(
         self, joining: Joining, token: str | None, open_session: OpenSession, patience: float
     ) -> Member:

@@ -70,8 +70,9 @@ class Placing:
         Nobody has registered the name of a guest since the login was judged, and the account has the same password.
         """
         account = accounts.find(joining.name.key)
-        now = (account.id, account.proof) if account is not None else (None, None)
-        if now != (joining.account, joining.proof):
+        id, proof = (account.id, account.proof) if account is not None else (None, None)
+        # A device is remembered as long as the password is the same, whatever the hash of it is: the entrance asks.
+        if id != joining.account or (proof != joining.proof and not joining.by_device):
             raise LoginRejected(Refusal.PASSWORD_NEEDED, self.password_needed)
         self._require_no_ban(joining, account)
         connected = self._directory.sessions_of(joining.name.key)

@@ -33,7 +33,8 @@ up. Put them in place before the server starts again: it removes files that no m
 history uses.
 
 purge removes the contents of messages for good: of those before a date, of all messages of a user,
-or of one message by its number. Number, sender and time of a purged message stay.
+or of one message by its number. Number, sender and time of a purged message stay. In a cluster this
+server must run, and all servers purge.
 
 Options:
   --format=<form>               export: text, json (an object in each line) or html [default: text];

@@ -15,6 +15,7 @@ from gevent.event import Event
 from chat.process.offload import Outcome
 from chat.server.directory.member import Member
 from chat.server.log.log import Change, Log, LogClosed, LogFull
+from chat.server.log.sharing import ALONE, Sharing
 
 log = logging.getLogger("chat.server")
 
@@ -33,10 +34,12 @@ class UnknownOperation(Exception):
 class Operations:
     """Hold the handlers of operations by name, and put changes into ``log``.
 
-    An exception of a type in ``expected`` is an outcome like another; any other is a bug, which is logged.
+    An exception of a type in ``expected`` is an outcome like another; any other is a bug, which is logged. One that
+    ends this server, by ``sharing``, is raised.
     """
 
-    def __init__(self, log: Log, *expected: type[Exception]) -> None:
+    def __init__(self, log: Log, *expected: type[Exception], sharing: Sharing = ALONE) -> None:
+        self._sharing = sharing
         self._log = log
         self._expected = expected
         self._handlers: dict[str, Handler] = {}
@@ -113,6 +116,8 @@ class Operations:
             raise
         except Exception as problem:
             outcome = Outcome(None, problem)
+            if self._sharing.must_end(problem):
+                raise
             if not isinstance(problem, self._expected):
                 log.error("cannot carry out the operation %s", change.name, exc_info=problem)
         change.settle(outcome)

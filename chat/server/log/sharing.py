@@ -15,10 +15,20 @@ class Sharing:
 
     Then what carries out a change does not wait, and asks nothing that is this server's own: not its disk, not its
     history, which may be ahead of the log or behind it, and not its send queues.
+
+    ``own_faults`` are exceptions that only one server meets, as of its disk or its memory.
     """
 
-    def __init__(self, *, is_shared: bool) -> None:
+    def __init__(self, *, is_shared: bool, own_faults: tuple[type[Exception], ...] = ()) -> None:
         self.is_shared = is_shared
+        self._own_faults = own_faults
+
+    def must_end(self, problem: Exception) -> bool:
+        """Return whether this server must end, since the others have carried out what ``problem`` prevented here.
+
+        Any other exception is a bug that all servers have alike: they go on, or one user could end all of them.
+        """
+        return self.is_shared and isinstance(problem, self._own_faults)
 
     def to_the_end(self, change: Callable[..., Result], *arguments: Any) -> Result:
         """Call ``change``; return its result or raise its exception.

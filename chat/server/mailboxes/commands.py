@@ -8,13 +8,14 @@ from typing import NoReturn
 from chat.protocol.commands import Command, Verb
 from chat.protocol.errors import UserNameError
 from chat.protocol.headers import encode_json
-from chat.protocol.names import UserName, parse_user_name
+from chat.protocol.names import UserName, name_key, parse_user_name
 from chat.protocol.notices import NoticeCode
 from chat.server.accounts.accounts import Accounts
 from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Member
 from chat.server.mailboxes.account_mailboxes import AccountMailboxes
 from chat.server.mailboxes.blocks import TooManyBlocks
+from chat.server.mailboxes.read_marks import ROOM, Mark
 from chat.server.room.commands import CommandAnswer, CommandRefused, Commands, NotSaved
 from chat.server.room.reading import readable
 from chat.server.room.service import ChatService
@@ -40,10 +41,29 @@ class MailboxCommands:
 
     def serve(self, commands: Commands) -> None:
         """Add the commands to the table of commands."""
-        commands.add_shared(Verb.READ, lambda member, command, nonce: self._read(member, command))
+        commands.add_shared(
+            Verb.READ,
+            lambda member, command, nonce: self._read(member, command),
+            self._moves_no_mark,
+        )
         commands.add_shared_plain(Verb.BLOCK, self._block)
         commands.add_shared_plain(Verb.UNBLOCK, self._unblock)
         commands.add_plain(Verb.BLOCKS, self._blocks)
+
+    def _moves_no_mark(self, member: Member, command: Command) -> bool:
+        """Return whether a command ``read`` would change nothing now: clients send very many of them."""
+        account, seq, partner = member.account_id, command.seq, command.partner
+        if account is None or seq is None:
+            return True
+        marks = self._mailboxes.marks
+        if partner is not None:
+            key = name_key(partner)
+            return key is None or seq <= marks.partner(account, key)
+        room = self._service.rooms.find(command.room)
+        if room is None:
+            return True
+        seq = min(seq, self._service.last_number(room.log))
+        return seq <= (marks.of(account, Mark(ROOM, room.log.key)) or 0)
 
     def _read(self, member: Member, command: Command) -> CommandAnswer:
         seq, partner = command.seq, command.partner

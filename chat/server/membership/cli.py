@@ -26,8 +26,8 @@ Options:
 
 A room that you add stays until you remove it. A room of users that has no owner goes when it has
 been empty for a day. Messages of a removed room are kept as long as others; nobody can read them. A
-running server applies a change at once. Run this command as the user that the server runs as, or as
-root.
+running server applies a change at once. In a cluster this server must run, and the change is made
+on all servers. Run this command as the user that the server runs as, or as root.
 
 Exit status: 0 on success; 1 if the command failed; 2 for an invalid option or name.
 """

@@ -69,6 +69,7 @@ class RoomMaker:
         self._settings = settings
         self._clock = clock
         self._swept = clock()
+        self._was_swept = False
         self._complaint = ""
         self._operations = operations
         self._sharing = sharing
@@ -132,6 +133,9 @@ class RoomMaker:
     def sweep_if_due(self) -> None:
         """Remove rooms that have been empty for long, once a minute."""
         now = self._clock()
+        if self._was_swept:
+            # Noted only here: in an entry of the log, the clock is that of the engine, which may differ by hours.
+            self._was_swept, self._swept = False, now
         if not 0 <= now - self._swept < _PERIOD:
             self._swept = now
             with suppress(LogFull):  # the next minute comes
@@ -140,7 +144,7 @@ class RoomMaker:
     def sweep(self) -> None:
         """Remove rooms that have no owner and have been empty for a day, by the time of the log."""
         # Of several servers, one is enough.
-        self._swept = self._clock()
+        self._was_swept = True
         for room in list(self._rooms):
             if room.is_default:
                 continue

@@ -22,8 +22,9 @@ Options:
   -h --help                 show this help
 
 A running server applies a change at once, and disconnects banned users. A ban or mute made
-here also applies to moderators, and moderators can't lift it. Run this command as the user that the
-server runs as, or as root.
+here also applies to moderators, and moderators can't lift it. In a cluster this server must run,
+and the change is made on all servers. Run this command as the user that the server runs as, or as
+root.
 
 Exit status: 0 on success; 1 if the command failed; 2 for an invalid option or target.
 """

@@ -47,15 +47,13 @@ class ModerationParts:
         clock: LogClock,
         sharing: Sharing,
     ) -> None:
-        self._accounts = accounts
-        self._sharing = sharing
         self.moderation = Moderation(
             service,
             directory,
             bans,
             settings,
             database,
-            self._is_moderators,
+            accounts.is_moderators,
             forget_devices,
             clock.seconds,
             sharing,
@@ -71,10 +69,3 @@ class ModerationParts:
         """Add the commands of moderators to the table of commands."""
         self.moderation.serve(commands)
         self._removal.serve(commands)
-
-    def _is_moderators(self, key: str) -> bool:
-        if not self._sharing.is_shared:
-            return self._accounts.is_moderators(key)
-        # As the log has it, not the disk.
-        account = self._accounts.known.find(key)
-        return account is not None and account.is_moderator

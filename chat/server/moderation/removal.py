@@ -43,7 +43,7 @@ class Removal:
 
     def serve(self, commands: Commands) -> None:
         """Add the command to the table of commands."""
-        commands.add_plain(Verb.PURGE, self._purge)
+        commands.add_waiting_plain(Verb.PURGE, self._purge)
 
     def _purge(self, member: Member, command: Command) -> str:
         require_moderator(member)

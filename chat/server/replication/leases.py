@@ -9,7 +9,7 @@ from typing import NamedTuple
 from chat.net.address import Address, parse_address
 from chat.net.engine_url import EngineUrl
 from chat.server.cluster.engine_line import LogKeys
-from chat.server.cluster.redis_connection import Dialer, EngineAway
+from chat.server.cluster.redis_connection import Dialer, EngineAway, EngineConnection
 
 log = logging.getLogger("chat.server")
 
@@ -25,13 +25,17 @@ class HeldLease(NamedTuple):
 
 def read_leases(url: EngineUrl) -> dict[str, HeldLease]:
     """Return the leases by the names of the server runs; none if the engine does not answer."""
-    leases = {}
     try:
         with closing(Dialer(url, _TIMEOUT).dial()) as connection:
-            seconds, micros = connection.call("TIME")
-            texts = connection.call("HVALS", LogKeys(url.prefix).all[2])
+            return _ask_for_leases(connection, url)
     except EngineAway:
         return {}
+
+
+def _ask_for_leases(connection: EngineConnection, url: EngineUrl) -> dict[str, HeldLease]:
+    leases = {}
+    seconds, micros = connection.call("TIME")
+    texts = connection.call("HVALS", LogKeys(url.prefix).all[2])
     now = int(seconds) * 1000 + int(micros) / 1000
     for text in texts:
         run, ends, _, applied = text.decode().split()
@@ -59,9 +63,11 @@ def read_peers(url: EngineUrl) -> list[Address]:
 
     Raises EngineAway.
     """
-    leases = read_leases(url)
     with closing(Dialer(url, _TIMEOUT).dial()) as connection:
+        # In this order: a server tells its address when it has its lease. And an engine that does not answer must not
+        # look like one without leases, or the addresses of all servers would go.
         told = connection.call("HGETALL", _peers_key(url))
+        leases = _ask_for_leases(connection, url)
         runs = [
             (run.decode(), address.decode())
             for run, address in zip(told[::2], told[1::2], strict=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any
 
-from chat.server.log.log import Change
+from chat.server.log.log import Change, LogFull
 from chat.server.log.operations import Operations
 from chat.server.settings import CreateRooms, Settings
 
@@ -17,6 +17,7 @@ log = logging.getLogger("chat.server")
 SETTINGS = "settings"
 _PLAIN = ("max_users", "max_sessions", "max_rooms", "announce_up_to", "members_only", "motd")
 _NETWORKS = ("exempt", "proxies")
+_SHARED = (*_PLAIN, *_NETWORKS, "create_rooms")
 
 
 class SharedSettings:
@@ -41,6 +42,20 @@ class SharedSettings:
     def tell(self, settings: Settings) -> None:
         """Let all servers use what is shared of ``settings``."""
         self._operations.perform(SETTINGS, encode(settings))
+
+    def ask(self, wanted: Settings) -> Settings:
+        """Have the log change what is shared of the settings. Does not wait.
+
+        Return ``wanted`` with the shared values that count until the log has the others.
+        """
+        if encode(wanted) != self.stored():
+            try:
+                self._operations.post(SETTINGS, encode(wanted))
+            except LogFull:
+                log.error(
+                    "the settings that all servers share were not changed: the engine is away; reload again later"
+                )
+        return replace(wanted, **{name: getattr(self._settings, name) for name in _SHARED})
 
     def _use(self, change: Change) -> None:
         before = self.stored()

@@ -120,13 +120,28 @@ class Commands:
         """Let ``handler`` execute the command ``verb`` as ``add_waiting`` does, and answer with a sentence."""
         self.add_waiting(verb, _answering(handler))
 
-    def add_shared(self, verb: Verb, handler: Handler) -> None:
+    def add_shared(
+        self,
+        verb: Verb,
+        handler: Handler,
+        changes_nothing: Callable[[Member, Command], bool] | None = None,
+    ) -> None:
         """Let ``handler`` execute the command ``verb``, which changes what users share, when the log has committed it.
 
         It runs on every server, with a user who may be connected to another one. It decides by what is shared alone.
+        A command of which ``changes_nothing`` is true now is executed at once, at the server of the user only.
         """
-        self.add(verb, self._share)
         self._shared[verb.value] = handler
+        if changes_nothing is None:
+            self.add(verb, self._share)
+            return
+
+        def execute(member: Member, command: Command, nonce: str | None) -> CommandAnswer | None:
+            if changes_nothing(member, command):
+                return handler(member, command, nonce)
+            return self._share(member, command, nonce)
+
+        self.add(verb, execute)
 
     def add_shared_plain(self, verb: Verb, handler: PlainHandler) -> None:
         """Let ``handler`` execute the command ``verb`` as ``add_shared`` does, and answer with a sentence."""

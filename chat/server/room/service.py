@@ -34,6 +34,7 @@ from chat.server.log.log import (
 )
 from chat.server.log.operations import Operations
 from chat.server.log.sharing import ALONE, Sharing
+from chat.server.log.unicode_13 import in_unicode_13
 from chat.server.room.kept import KeptMessages
 from chat.server.room.offering import Offering, offer_frame, whole_frame
 from chat.server.room.presence import UserPresence
@@ -125,6 +126,8 @@ class ChatService(UserPresence):
 
         The caller keeps its own hold on a large content. A record that is not settled yet holds it, too.
         """
+        if self._sharing.is_shared and (run.to is not None or run.room is not None):
+            run = _readable_everywhere(run)
         record = Record(sender, run)
         try:
             if sender.send_queue.closed:
@@ -194,7 +197,11 @@ class ChatService(UserPresence):
                     self.received[run.type] += run.size
                     say = self._say_texts if run.type is MessageType.UTF8 else self._say_attachment
                     say(sender, run, to, entry.timestamp)
-            except Exception:  # noqa: BLE001 - a bug; sessions and transfers wait for this record and those after it
+            except (
+                Exception
+            ) as problem:  # a bug; sessions and transfers wait for this record and those after it
+                if self._sharing.must_end(problem):
+                    raise
                 rejection = _failure()
             # After the delivery: this may make a session send further answers, which come after the echo.
             record.settle(rejection)
@@ -242,6 +249,15 @@ class ChatService(UserPresence):
         if offer_id is not None:
             offer = offer_frame(run, header, offer_id)
         self._broadcast.post_attachment(whole_frame(run, header), offer, to.audience)
+
+
+def _readable_everywhere(run: Run) -> Run:
+    """Return ``run`` with an address that every server understands alike: no user and no room has another name."""
+    to, room = run.to, run.room
+    return run._replace(
+        to=in_unicode_13(to) if to is not None else None,
+        room=in_unicode_13(room) if room is not None else None,
+    )
 
 
 def _full(problem: LogFull) -> Rejection:

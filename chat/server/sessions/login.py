@@ -24,6 +24,7 @@ from chat.server.entrance.login_rejected import LoginRejected, RefusedLogins
 from chat.server.limits.address_limits import AddressLimits
 from chat.server.log.log import LogFull
 from chat.server.log.operations import NotYetCommitted
+from chat.server.log.unicode_13 import in_unicode_13
 from chat.server.process.loop_share import LoopShare, TooBusy
 from chat.server.sessions.admission import Admission, make_joining
 from chat.server.sessions.connection import AcceptedConnection
@@ -196,6 +197,10 @@ class Login:
             self._count_attempt(connection, is_known=False)
             raise
         self._count_attempt(connection, is_known=is_remembered or self._is_insider(request))
+        if request.header.join and self._entrance.is_shared:
+            # All servers look for these rooms, and must find the same ones. No room has another name.
+            join = tuple(map(in_unicode_13, request.header.join))
+            request = request._replace(header=request.header._replace(join=join))
         header = request.header
         if header.session is not None and not header.name:
             return self._begin_transfer(connection, header.session)

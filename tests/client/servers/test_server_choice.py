@@ -20,7 +20,7 @@ from chat.client.runtime.runtime import PLAIN
 from chat.client.servers import server_choice
 from chat.client.servers.retrying import RetryPolicy
 from chat.client.servers.server_choice import REACH, ServerChoice
-from chat.client.trust.connector import Connector, TrustPolicy
+from chat.client.trust.connector import Connector, TrustPolicy, UnknownServer
 from chat.client.trust.sibling import Sibling
 from chat.net.address import Address
 from chat.protocol.notices import Refusal
@@ -262,6 +262,45 @@ class TestTold:
         desk.connect()
         desk.servers.recall(["c:1"])  # a server has told otherwise since
         assert desk.servers.told == (Address("b", 1),)
+
+
+class TestQuestions:
+    def test_the_user_is_asked_about_a_named_server_at_first_and_not_later(self) -> None:
+        asked: list[UnknownServer] = []
+
+        def judge(unknown: UnknownServer) -> bool:
+            asked.append(unknown)
+            return True
+
+        servers = ServerChoice(PLAIN, at("a", "b"), TrustPolicy(judge=judge))
+        problems: list[ChatError] = []
+
+        def log_in(connector: Connector, reach: float | None) -> Connection:
+            ask = connector.policy.judge
+            assert ask is not None
+            try:
+                assert ask(UnknownServer(connector.address, None))
+            except UntrustedServer as problem:
+                problems.append(problem)
+                raise
+            return IN_TIME
+
+        servers.connect(log_in)
+        servers.lost(100.0)
+        with pytest.raises(UntrustedServer, match="only when it starts"):
+            servers.connect(log_in)
+        assert [unknown.address.host for unknown in asked] == ["a"]
+        assert len(problems) == 1
+
+    def test_a_server_on_its_own_is_asked_about_as_ever(self) -> None:
+        servers = ServerChoice(PLAIN, at("a"), TrustPolicy(judge=bool))
+        servers.connect(lambda connector, reach: IN_TIME)
+        servers.connect(lambda connector, reach: judged(connector))
+
+
+def judged(connector: Connector) -> Connection:
+    assert connector.policy.judge is bool
+    return IN_TIME
 
 
 class TestBalancer:

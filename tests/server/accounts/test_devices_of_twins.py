@@ -62,6 +62,26 @@ def test_a_device_that_logs_in_while_it_is_forgotten_needs_the_password(twins: T
         assert len(server.parts.directory.sessions_of("bob")) == 1
 
 
+def test_a_device_may_log_in_while_the_hash_of_the_password_is_renewed(
+    twins: Twins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    come(twins.adam, "bob", PHONE, password=FIRST).leave()
+    wait_until(lambda: not any(map(len, (s.parts.directory for s in twins.both))), "it to leave")
+    before = account(twins.adam, "bob").password
+    monkeypatch.setattr("chat.server.sessions.admission.is_outdated", lambda hash: hash == before)
+    twins.engine.is_held = True
+    laptop, phone = twins.adam.connect(), twins.berta.connect()
+    laptop.send(LOGIN, {"to": "bob", "password": FIRST, "device": LAPTOP})
+    wait_until(lambda: twins.engine.waiting == 1, "the hash to wait")
+    phone.send(LOGIN, {"to": "bob", "device": PHONE})
+    wait_until(lambda: twins.engine.waiting == 2, "the login to wait")
+    twins.engine.release()
+
+    assert phone.read_frame().type == LOGIN
+    assert laptop.read_frame().type == LOGIN
+    assert account(twins.adam, "bob").password != before
+
+
 def test_a_device_has_one_name_and_one_time_on_all_servers(twins: Twins) -> None:
     come(twins.adam, "bob", LAPTOP, password=FIRST).leave()
     wait_until(lambda: twins.berta.here() == [], "bob to leave")

@@ -11,6 +11,7 @@ from chat.protocol.commands import Verb
 from chat.protocol.descriptor import MessageType
 from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.server.log.log import Change
+from chat.server.log.operations import UnknownOperation
 from chat.server.room.commands import COMMAND
 from tests.server.fakes import wait_until
 from tests.server.late_log import LateLog
@@ -149,6 +150,7 @@ def test_each_command_that_changes_what_users_share_is_in_the_log(
         "rooms",
         "names",
         "purge",
+        "read",  # of a guest, who has no marks
     ]
     alice = come(server, "alice")
     log = hold(server)
@@ -160,3 +162,10 @@ def test_each_command_that_changes_what_users_share_is_in_the_log(
         assert answer(alice)
     else:
         wait_until(lambda: log.waiting, "the command to be appended")
+
+
+def test_a_command_of_a_newer_version_stops_this_one(server: TestServer) -> None:
+    come(server, "alice")
+    change = Change(COMMAND, {"command": "make-coffee"}, server.session("alice"))
+    with pytest.raises(UnknownOperation, match="make-coffee"):
+        server.parts.operations.carry_out(change)

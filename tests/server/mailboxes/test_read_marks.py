@@ -48,6 +48,17 @@ def again(thread: DatabaseThread) -> ReadMarks:
     return marks
 
 
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_of_marks_with_one_number_the_same_goes_in_any_order(is_reversed: bool) -> None:
+    marks, alice = ReadMarks(None), b"alice"
+    names = [f"user{number:03}" for number in range(MAX_PARTNER_MARKS)]
+    for name in reversed(names) if is_reversed else names:
+        marks.put(alice, Mark(PARTNER, name), 7)
+    marks.put(alice, Mark(PARTNER, "zoe"), 7)
+    assert marks.of(alice, Mark(PARTNER, "user000")) is None
+    assert marks.of(alice, Mark(PARTNER, "user001")) == 7
+
+
 def test_changed_marks_are_written_in_one_transaction(
     thread: DatabaseThread, alice: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ from chat.server.moderation.bans import (
     MAX_SECONDS,
     NAME,
     NETWORK,
+    OPERATOR,
     BadBan,
     Ban,
     BanList,
@@ -68,6 +69,27 @@ def test_the_owner_of_a_name_is_not_banned_for_looking_like_another(entries: Ban
     assert entries.of_name(parse_user_name("alice"), owned=True) is None
     assert entries.of_name(parse_user_name("alice")) is not None
     assert entries.of_name(parse_user_name("a1ice"), owned=True) is not None
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_of_two_bans_that_look_alike_the_same_one_counts_in_any_order(
+    entries: BanList, is_reversed: bool
+) -> None:
+    bans = [ban_of("a1ice", by=OPERATOR), ban_of("alice"), ban_of("aIice", until=999)]
+    entries.add(*(reversed(bans) if is_reversed else bans))
+    found = entries.of_name(parse_user_name("аlice"))
+    assert found is not None
+    assert (found.target, found.by) == ("a1ice", OPERATOR)
+
+
+def test_a_ban_that_is_made_again_counts_for_the_name_as_it_is_written_now(
+    entries: BanList,
+) -> None:
+    entries.add(ban_of("AIice"))
+    entries.add(ban_of("aiice"))  # the same key
+    again = BanList(entries._clock)
+    again.add(*entries.all())
+    assert entries._by_look == again._by_look
 
 
 def test_one_of_two_bans_that_look_alike_is_lifted(entries: BanList) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -187,3 +188,12 @@ def test_without_its_extra_a_cluster_cannot_be_founded(
         "chat-server: this command needs a package that is missing; "
         "install it with: pip install '.[cluster]'\n"
     )
+
+
+@needs_engine
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_server_can_use_what_root_has_founded(types: Types, url: str, tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65534)
+    types("cluster", "init", f"--cluster={url}")
+    for name in ("chat.db", "history.db"):
+        assert (tmp_path / name).stat().st_uid == 65534

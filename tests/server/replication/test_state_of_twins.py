@@ -129,6 +129,26 @@ def test_marks_do_not_depend_on_what_a_server_has_counted(twins: Twins) -> None:
     require_alike(twins, *twins.both)
 
 
+def test_a_mark_that_does_not_move_is_not_in_the_log(twins: Twins) -> None:
+    bob, gil = member(twins.adam, "bob"), come(twins.adam, "gil")
+    for number in range(3):
+        bob.say_in(None, f"{number}")
+    bob.do("read", seq=2)
+    gil.ask(b"psst", to="bob")
+    bob.do("read", seq=1, private=True, **{"with": "gil"})
+    entries = len(twins.engine.entries)
+
+    for user, seq in ((bob, 2), (bob, 1), (gil, 3)):
+        assert user.do("read", seq=seq).header["seq"] == seq
+    bob.do("read", seq=1, private=True, **{"with": "gil"})
+    assert bob.code("read", room="kitchen", seq=9) == "no-such-room"
+    assert len(twins.engine.entries) == entries
+
+    assert bob.do("read", seq=9).header["seq"] == 3
+    assert len(twins.engine.entries) == entries + 1
+    require_alike(twins, *twins.both)
+
+
 def test_the_first_mark_of_a_user_is_that_of_the_log(twins: Twins) -> None:
     mona = member(twins.adam, "mona")
     twins.engine.is_held = True

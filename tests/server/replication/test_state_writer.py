@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from chat.server.cluster.log_entry import EntryId
+from chat.server.history.faults import HistoryFault
 from chat.server.history.stored import DEFAULT_ROOM
 from chat.server.replication.stored.place import AppliedPlace, StateChanges, make_tables, read_state
 from chat.server.replication.stored.state_writer import StateWriter
@@ -102,3 +103,18 @@ def test_a_failed_transaction_is_tried_again_with_what_came_later(written: Writt
     written.note("second")
     written.writer.commit()
     assert written.stored() == (2, ["first", "second"])
+
+
+def test_a_history_that_is_behind_holds_the_place_back(
+    written: Written, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise HistoryFault("the disk has failed")
+
+    written.note("before")
+    written.writer.commit()
+    written.note("behind")
+    written.writer.until_kept = fail
+    written.writer.stop()
+    assert written.stored() == (1, ["before"])
+    assert "cannot save the state of the cluster: the disk has failed" in caplog.text

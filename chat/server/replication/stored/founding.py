@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+from chat.files.private_files import give_to_owner_of_directory
 from chat.net.engine_url import EngineUrl
 from chat.server.accounts.accounts import read_accounts
 from chat.server.cluster.engine_line import EngineLine, LogKeys
@@ -143,4 +144,9 @@ def _read_history(directory: Path) -> tuple[str, dict[LogName, int | None]]:
     writer = open_writer(directory, bound=0, durable=True)
     opened = writer.opened
     writer.close()
+    try:
+        # A command that root runs may have made it.
+        give_to_owner_of_directory(directory / HISTORY_FILE, directory)
+    except OSError as problem:
+        raise HistoryFault(f"cannot use {problem.filename}: {problem.strerror}") from None
     return opened.epoch, {name: state.head for name, state in opened.logs.items()}

@@ -11,6 +11,7 @@ import gevent
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
+from chat.server.history.faults import HistoryFault
 from chat.server.replication.stored.place import AppliedPlace, StateChanges, write_state
 from chat.server.storage.database import Database, DatabaseFault, DatabaseThread
 
@@ -92,7 +93,7 @@ class StateWriter(DatabaseThread):
             try:
                 self.commit()
                 self._complaint = ""
-            except DatabaseFault as fault:
+            except (DatabaseFault, HistoryFault) as fault:
                 if str(fault) != self._complaint:
                     self._complaint = str(fault)
                     log.error("cannot save the state of the cluster; trying again: %s", fault)
@@ -103,11 +104,14 @@ class StateWriter(DatabaseThread):
         self._is_stopping.set()
         try:
             self.commit()
-        except DatabaseFault as fault:
+        except (DatabaseFault, HistoryFault) as fault:
             log.error("cannot save the state of the cluster: %s", fault)
 
     def commit(self) -> None:
-        """Write all that was given so far, and the place. Waits for the disk. Raises DatabaseFault."""
+        """Write all that was given so far, and the place. Waits for the disk.
+
+        Raises DatabaseFault, and HistoryFault if history is behind for good.
+        """
         with self._writing:
             if not self._is_sealed:
                 self._gather()
