@@ -54,7 +54,7 @@ def options(tmp_path: Path, engine: EngineProcess) -> list[str]:
 def fetch(server: ServerProcess, path: str) -> tuple[int, str]:
     port = server.wait_for_line(r"metrics are on 127\.0\.0\.1:(\d+)$")[1]
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as problem:
         return problem.code, ""

@@ -66,6 +66,7 @@ def test_the_first_begins_and_the_second_has_all_that_was_said(town: SharedServe
     bob.expect_text("3", "bob", seq=4)
 
 
+@pytest.mark.thorough("test_operating_a_cluster.py says why a server cannot take part")
 def test_data_of_a_server_alone_begins_a_cluster_only_when_asked(town: SharedServers) -> None:
     alone = ServerProcess(f"--data-directory={town.data_of('north')}", "--history=on")
     alice = WireClient.joined(alone.address, "alice")
@@ -110,6 +111,7 @@ def test_a_server_that_was_away_for_too_long_takes_a_copy(town: SharedServers) -
     assert said(town, "south", 2) == [("18", 19), ("19", 20)]
 
 
+@pytest.mark.thorough("test_a_log_that_lacks_its_end_and_that_nobody_follows_begins_anew")
 def test_an_engine_that_has_lost_everything_gets_a_new_epoch(town: SharedServers) -> None:
     town.start("north")
     town.start("south")
@@ -156,6 +158,7 @@ def test_a_log_that_lacks_its_end_and_that_nobody_follows_begins_anew(town: Shar
     assert said(town, "south", 1) == [("before", 1)]
 
 
+@pytest.mark.thorough("test_a_server_that_was_away_for_too_long_takes_a_copy")
 def test_a_server_that_is_ahead_of_a_log_that_others_follow_takes_a_copy(
     town: SharedServers,
 ) -> None:
@@ -210,6 +213,9 @@ def lose_end(town: SharedServers, length: int) -> None:
     town.engine.call("XSETID", f"{PREFIX}:log", kept[-1][0])
 
 
+@pytest.mark.thorough(
+    "starts many servers; the engine's settings are checked in tests/server/cluster"
+)
 def test_a_durable_server_demands_an_engine_that_keeps_what_it_confirms(
     town: SharedServers,
 ) -> None:
