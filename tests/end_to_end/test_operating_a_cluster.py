@@ -118,7 +118,7 @@ def test_a_server_that_left_its_cluster_keeps_the_epoch(options: list[str]) -> N
     with running_server(*options):
         pass
     former = epoch_of(data)
-    leave_cluster(data)
+    leave_cluster(data, parse_engine_url(options[0].removeprefix("--cluster=")))
     with running_server("--history=on", f"--data-directory={data}") as server:
         pass
     assert "cluster" not in server.log
