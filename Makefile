@@ -1,7 +1,7 @@
 # `make` alone lists the targets. The programs behind them are in scripts/.
 
 PYTHON = .venv/bin/python
-# Tests that run the programs as a user does. `make cover` leaves them out.
+# Tests that run the programs as a user does. `make cover` leaves them out, and the thorough tests.
 SYSTEM_TESTS = tests/end_to_end
 # tests/conftest.py sets the number of workers and the order. One worker runs all tests of a file, because some share a
 # room or a screen.
@@ -58,7 +58,7 @@ format: ## format the source
 
 cover: ## measure the coverage of the unit tests; the core must be complete
 	@scripts/environment test
-	$(PYTHON) -m coverage run -m pytest --all --ignore=$(SYSTEM_TESTS) $(ARGS)
+	$(PYTHON) -m coverage run -m pytest --ignore=$(SYSTEM_TESTS) $(ARGS)
 	$(PYTHON) -m coverage report
 	$(PYTHON) -m coverage report --include='$(COVERED)' --fail-under=100
 

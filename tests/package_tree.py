@@ -43,7 +43,7 @@ def imports_when_imported(module: str) -> tuple[str, ...]:
 
 
 def _imports_below(body: list[ast.stmt]) -> Iterator[str]:
-    for node in _statements(body):
+    for node in statements_below(body):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -51,13 +51,16 @@ def _imports_below(body: list[ast.stmt]) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def _statements(body: list[Any]) -> Iterator[ast.stmt]:
-    """Walk over statements alone: ``ast.walk`` also looks at each expression, which takes ten times as long."""
+def statements_below(body: list[Any]) -> Iterator[ast.stmt]:
+    """Walk over the statements of ``body``, however deep.
+
+    ``ast.walk`` also looks at each expression, which takes ten times as long.
+    """
     for node in body:
         if isinstance(node, ast.stmt):
             yield node
         for field in ("body", "orelse", "finalbody", "handlers", "cases"):
-            yield from _statements(getattr(node, field, []))
+            yield from statements_below(getattr(node, field, []))
 
 
 def _is_main_block(node: ast.stmt) -> bool:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.package_tree import MODULES, PACKAGE, PACKAGES, ROOT, TESTS, tree_of
+from tests.package_tree import MODULES, PACKAGE, PACKAGES, ROOT, TESTS, statements_below, tree_of
 
 MAX_LINES = 400
 MAX_MODULES = 15  # in one folder, without __init__.py
@@ -81,7 +81,7 @@ def test_a_module_is_named_after_what_is_in_it() -> None:
 def test_a_class_name_names_one_class() -> None:
     found = defaultdict(list)
     for module in MODULES:
-        for node in ast.walk(tree_of(module)):
+        for node in statements_below(tree_of(module).body):
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 found[node.name].append(module)
     twice = {name: modules for name, modules in found.items() if len(modules) > 1}
@@ -97,7 +97,7 @@ def test_a_named_tuple_has_no_other_base() -> None:
     found = [
         f"{module}: {node.name}"
         for module in MODULES
-        for node in ast.walk(tree_of(module))
+        for node in statements_below(tree_of(module).body)
         if isinstance(node, ast.ClassDef) and len(node.bases) > 1
         if "NamedTuple" in map(ast.unparse, node.bases)
     ]

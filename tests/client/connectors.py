@@ -55,7 +55,7 @@ def enter(connector: Connector) -> bool:
 
 def use(connector: Connector) -> None:
     stream = connector.open(5)
-    stream.settimeout(5)
+    stream.settimeout(30)
     stream.send(memoryview(b"?"), 5)
     buffer = memoryview(bytearray(100))
     assert bytes(buffer[: stream.recv_into(buffer)]) == GREETING

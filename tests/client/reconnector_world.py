@@ -124,6 +124,6 @@ class World:
         run_until_idle()
 
     def wait_for(self, connection: FakeConnection) -> None:
-        with gevent.Timeout(10):
+        with gevent.Timeout(30):
             while self.conversation.connection is not connection.as_connection:
                 gevent.sleep(0.001)

@@ -1,4 +1,4 @@
-"""The harness and the checker, tried at one server without a cluster, which is durable."""
+"""The harness and the checker, tried at one server without a cluster, which is durable, or whose log commits late."""
 
 from __future__ import annotations
 

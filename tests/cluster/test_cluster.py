@@ -15,6 +15,9 @@ from tests.server.cluster.engine_process import needs_engine
 pytestmark = needs_engine
 
 
+@pytest.mark.thorough(
+    "test_arriving.py, test_two_servers.py and test_moving.py show each of its parts"
+)
 def test_a_server_and_the_engine_are_killed(tmp_path: Path) -> None:
     stage = ClusterStage(
         tmp_path, Random(5), count=10, pause=0.1, servers=2, has_replica=False, is_hasty=True

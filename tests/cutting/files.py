@@ -90,7 +90,7 @@ class CountingProxy:
             except OSError:
                 return
             try:
-                far = socket.create_connection(self.target, timeout=5)
+                far = socket.create_connection(self.target, timeout=30)
             except OSError:
                 near.close()
                 continue

@@ -17,7 +17,7 @@ from tests.peers.wire import Address
 from tests.peers.wire_client import WireClient, WireFrame
 
 # A client gives up a silent connection after so many seconds; a cut shows earlier.
-_PATIENCE = 20.0
+_PATIENCE = 30.0
 INLINE = 65536
 MAX_NONCES = 64  # of a query
 

@@ -24,7 +24,7 @@ from tests import homes
 from tests.starting.programs import Program, ignoring, run_program, take_terminal
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-PATIENCE = 20.0  # seconds after which something that should happen is taken not to
+PATIENCE = 30.0  # seconds after which something that should happen is taken not to
 CLIENT = (sys.executable, "-m", "chat.client.cli")
 
 

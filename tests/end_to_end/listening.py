@@ -22,4 +22,4 @@ class Listening:
 
     def close(self) -> None:
         self.room.close()
-        self._thread.join(5)
+        self._thread.join(30)

@@ -21,7 +21,7 @@ from tests import homes
 from tests.starting.programs import Program
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-PATIENCE = 15.0  # seconds after which something that should happen is taken not to
+PATIENCE = 30.0  # seconds after which something that should happen is taken not to
 
 
 class ServerProcess:

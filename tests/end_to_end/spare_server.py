@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.end_to_end.server_process import ServerProcess, eventually
 
-_PATIENCE = 5.0  # seconds for the last connections of a test to be closed
+_PATIENCE = 30.0  # seconds for the last connections of a test to be closed
 
 
 class SpareServer:

@@ -24,6 +24,7 @@ from tests.server.cluster.engine_process import EngineProcess, needs_engine
 
 Balanced = tuple[tuple[str, int], list[ServerProcess]]
 CLIENT = "127.0.0.9"
+_METRICS = r"metrics are on 127\.0\.0\.1:(\d+)$"
 
 
 @pytest.fixture
@@ -59,7 +60,8 @@ def settings(address: tuple[str, int], servers: list[ServerProcess]) -> str:
     text = (ROOT / "deploy" / "cluster" / "haproxy.cfg").read_text()
     text = text.replace("bind :8080", f"bind {address[0]}:{address[1]}")
     for number, server in enumerate(servers, 1):
-        [port] = re.findall(r"metrics are on 127\.0\.0\.1:(\d+)$", server.log, re.MULTILINE)
+        server.wait_for_line(_METRICS)
+        [port] = re.findall(_METRICS, server.log, re.MULTILINE)
         there = f"{server.address[0]}:{server.address[1]}"
         text = text.replace(f"chat{number}:8080", f"{there} port {port}")
     return text
@@ -126,6 +128,7 @@ def cluster(tmp_path: Path) -> Iterator[Balanced]:
         engine.kill()
 
 
+@pytest.mark.thorough("the test below has the same servers, and two clients at them")
 @needs_engine
 def test_servers_of_a_cluster_behind_a_balancer_are_one_chat(cluster: Balanced) -> None:
     address, servers = cluster

@@ -210,7 +210,7 @@ def test_a_killed_server_leaves_lines_that_were_perhaps_said(
 ) -> None:
     with coming_back(servers.address, tmp_path / "bob", PLAIN) as (room, _):
         known = room.send_text("known")
-        assert known.wait(10) is Status.ACCEPTED
+        assert known.wait(30) is Status.ACCEPTED
         servers.now.send_signal(signal.SIGSTOP)
         receipts = [room.send_text(f"line {number}") for number in range(5)]
         connection = room.connection
@@ -223,11 +223,11 @@ def test_a_killed_server_leaves_lines_that_were_perhaps_said(
         for receipt in receipts:
             assert receipt.wait(20) is Status.LOST
         assert [line.text for line in room.perhaps_said][:5] == [f"line {n}" for n in range(5)]
-        assert room.say_again(room.perhaps_said[0]).wait(10) is Status.ACCEPTED
+        assert room.say_again(room.perhaps_said[0]).wait(30) is Status.ACCEPTED
         room.drop(room.perhaps_said[0])
     with coming_back(servers.address, tmp_path / "bob", PLAIN) as (room, _):
         assert [line.text for line in room.perhaps_said][:3] == ["line 2", "line 3", "line 4"]
-        assert room.command(Command(Verb.PING.value)).wait(10) is Status.ACCEPTED
+        assert room.command(Command(Verb.PING.value)).wait(30) is Status.ACCEPTED
     eventually(lambda: "line 0" in eve.heard)
     assert [text for text in eve.heard if "last" not in text] == ["known", "line 0"]
 

@@ -36,6 +36,9 @@ def test_nothing_that_was_answered_is_lost_or_doubled(tmp_path: Path) -> None:
         assert run.counts[trouble] > 0, run.counts
 
 
+@pytest.mark.thorough(
+    "a random schedule; test_rooms_coming_back.py and test_coming_back.py kill each side once"
+)
 def test_a_few_cuts_with_ten_rooms_a_client(tmp_path: Path) -> None:
     run = CuttingRun(
         tmp_path,
@@ -59,6 +62,7 @@ def test_remembered_devices_come_back_at_once_after_a_restart(tmp_path: Path) ->
     assert told[0].startswith("200 in and complete")
 
 
+@pytest.mark.thorough("the test below cuts and kills in the other direction")
 def test_a_file_arrives_over_cut_links_and_killed_clients_and_servers(tmp_path: Path) -> None:
     told: list[str] = []
     assert not FilesRun(tmp_path, size=4 << 20, cuts=3, seed=SEED).run(told.append), told

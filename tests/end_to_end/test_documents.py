@@ -17,7 +17,7 @@ from tests import homes
 from tests.end_to_end.server_process import CHECKOUT, ServerProcess, running_server
 from tests.peers.wire_client import WireClient
 
-PATIENCE = 20.0
+PATIENCE = 30.0
 
 
 @pytest.fixture

@@ -134,5 +134,5 @@ def test_a_server_that_is_only_quiet_is_not_given_up() -> None:
                 PLAIN.sleep(0.001)
             assert heard == []
             alice.close()
-            reader.join(5)
+            reader.join(30)
             assert heard == [None]

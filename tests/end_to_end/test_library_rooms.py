@@ -255,7 +255,7 @@ def test_rooms_are_read_side_by_side(runtime: Runtime, address: str) -> None:
                     break
         bob.close()
         for task in tasks:
-            task.join(10)
+            task.join(30)
         said = [f"{number}" for number in range(count)]
         assert heard == {name: said for name in (None, "one", "two", "three")}  # noqa: C420
 
@@ -287,7 +287,7 @@ def test_what_owners_do_and_a_user_who_is_removed_while_they_read(
             reader = runtime.spawn(lambda: heard.extend(his))
             den.send_text("bye")
             den.remove("bob")
-            reader.join(10)
+            reader.join(30)
             assert [type(event) for event in heard] == [EnteredRoom, TopicChanged, Text, LeftRoom]
             left = heard[-1]
             assert isinstance(left, LeftRoom)

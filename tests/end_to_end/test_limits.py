@@ -207,6 +207,7 @@ def test_what_waits_for_a_slow_reader(excess: int) -> None:
             alice.expect_text("nobody left", "alice")
 
 
+@pytest.mark.thorough("test_slow_readers.py stays under the limit of all together")
 @pytest.mark.parametrize("excess", quick_first([1, -1, 0], EDGES))
 def test_what_waits_for_all_together_and_the_largest_goes_first(excess: int) -> None:
     with (

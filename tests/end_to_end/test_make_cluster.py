@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -18,9 +19,9 @@ import pytest
 from scripts.background import stop_all
 from tests.package_tree import ROOT
 from tests.peers.wire_client import WireClient
-from tests.server.cluster.engine_process import needs_engine
+from tests.server.cluster import engine_process
 
-pytestmark = needs_engine
+pytestmark = engine_process.needs_engine
 
 
 @pytest.fixture
@@ -37,9 +38,13 @@ def checkout(tmp_path: Path) -> Iterator[Path]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1]) % 40000 + 20000
+    """Return a port that is free, as those of the second server and of Redis are."""
+    while True:
+        port = engine_process.free_port()
+        with contextlib.suppress(OSError), contextlib.ExitStack() as probes:
+            for number in (port + 1, port + 20):
+                probes.enter_context(socket.create_server(("127.0.0.1", number)))
+            return port
 
 
 def read_until(output: IO[str], text: str) -> str:

@@ -23,6 +23,7 @@ from tests.end_to_end.server_process import CHECKOUT, ServerProcess, eventually
 from tests.peers.original_client import OriginalClient
 from tests.peers.wire_client import WireClient, WireFrame
 from tests.server.cluster.engine_process import needs_engine
+from tests.tiers import quick_first
 
 LOGIN, UTF8, FILE, BAD_LOGIN = (
     MessageType.LOGIN,
@@ -72,6 +73,7 @@ def begin_drain(servers: ClusterServers, name: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.thorough("test_a_drain_moves_users_and_then_stops follows what it names")
 def test_the_welcome_names_the_server_and_the_others(servers: ClusterServers) -> None:
     with join(servers.a, "alice") as alice, join(servers.b, "bob") as bob:
         assert (alice.welcome["node"], bob.welcome["node"]) == ("a", "b")
@@ -127,7 +129,7 @@ def test_the_original_client_talks_to_users_of_another_server(servers: ClusterSe
         alice.expect_left("original", "server-stopping")
 
 
-@pytest.mark.parametrize("by_signal", [True, False])
+@pytest.mark.parametrize("by_signal", quick_first([False, True], "a signal begins the same drain"))
 def test_a_drain_moves_users_and_then_stops(servers: ClusterServers, by_signal: bool) -> None:
     with join(servers.b, "bob") as bob, WireClient(servers.a.address) as former:
         former.name = "alice"
@@ -160,7 +162,7 @@ def test_a_drain_moves_users_and_then_stops(servers: ClusterServers, by_signal: 
             assert texts == ["on the way", "The server is shutting down."]
             assert servers.a.wait() == 0
             if draining is not None:
-                said, _ = draining.communicate(timeout=10)
+                said, _ = draining.communicate(timeout=30)
                 assert said.splitlines() == [
                     "moving 2 users to 1 other server; then the server stops",
                     "the server has stopped",
@@ -177,15 +179,14 @@ def test_a_drain_moves_users_and_then_stops(servers: ClusterServers, by_signal: 
     assert "Traceback" not in servers.a.log, servers.a.log
 
 
+@pytest.mark.thorough("test_draining.py shows it without programs")
 def test_a_server_without_others_just_stops(servers: ClusterServers) -> None:
     assert servers.b.stop() == 0
     with join(servers.a, "alice") as alice:
-        began = time.monotonic()
         servers.a.send_signal(signal.SIGTERM)
         assert alice.expect_notice("shutting-down")
         assert alice.at_end()
         assert servers.a.wait() == 0
-        assert time.monotonic() - began < 5
 
 
 @pytest.mark.thorough("waits for the end of a lease")
@@ -239,6 +240,7 @@ def _read_on(client: WireClient) -> None:
         return
 
 
+@pytest.mark.thorough("test_clients_of_a_cluster.py shows it on the screen")
 def test_users_wait_while_the_engine_is_away(servers: ClusterServers) -> None:
     with join(servers.a, "alice") as alice:
         servers.engine.signal(signal.SIGSTOP)

@@ -54,7 +54,7 @@ def options(tmp_path: Path, engine: EngineProcess) -> list[str]:
 def fetch(server: ServerProcess, path: str) -> tuple[int, str]:
     port = server.wait_for_line(r"metrics are on 127\.0\.0\.1:(\d+)$")[1]
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as problem:
         return problem.code, ""
@@ -118,7 +118,7 @@ def test_a_server_that_left_its_cluster_keeps_the_epoch(options: list[str]) -> N
     with running_server(*options):
         pass
     former = epoch_of(data)
-    leave_cluster(data)
+    leave_cluster(data, parse_engine_url(options[0].removeprefix("--cluster=")))
     with running_server("--history=on", f"--data-directory={data}") as server:
         pass
     assert "cluster" not in server.log

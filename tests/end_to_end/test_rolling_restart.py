@@ -78,6 +78,7 @@ def _users_known_at(server: ServerProcess) -> list[str]:
     return sorted(users, key=lambda name: int(name.removeprefix("user")))
 
 
+@pytest.mark.thorough("test_moving.py drains one of two servers")
 def test_few_users_of_two_servers(tmp_path: Path) -> None:
     print(roll(tmp_path, "ab", users=20, per_second=50))
 

@@ -60,7 +60,7 @@ def test_a_program_that_joins_its_first_room_is_in_all_rooms_of_its_user(
         desk = Listening(room)
         alice.room.send_text("to those who know rooms", room="den")
         phone.wait_for(1, "den")
-        room.command(Command(Verb.JOIN.value, room="dev")).wait(10)
+        room.command(Command(Verb.JOIN.value, room="dev")).wait(30)
         alice.room.send_text("to all", room="den")
         alice.room.send_text("to all", room="Dev")
 

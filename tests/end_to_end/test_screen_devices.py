@@ -27,7 +27,7 @@ class Alice(Listening):
         super().__init__(connect(address, "alice", password=PASSWORD))
 
     def say(self, text: str, to: str | None = None) -> None:
-        self.room.send_text(text, to).wait(10)
+        self.room.send_text(text, to).wait(30)
 
     def heard(self) -> list[str]:
         return [event.text for event in self.events if isinstance(event, Text) and not event.own]

@@ -102,7 +102,7 @@ def test_when_the_terminal_is_gone_no_process_is_left(address: str, home: Path) 
         with PyteScreen(client(address, "bob"), home) as bob:
             bob.wait_for(f"{INSIDE} bob")
             bob.pull_away()
-            bob.process.wait(10)
+            bob.process.wait(30)
         alice.output.wait_for("bob left$")
 
 

@@ -18,7 +18,7 @@ from tests.peers.certificates import Identity
 from tests.peers.scripted_server import TLS_HANDSHAKE, Peer
 
 EPOCH = "epoch"
-_PATIENCE = 15.0  # seconds
+_PATIENCE = 30.0  # seconds
 
 
 def moment(seq: int) -> str:

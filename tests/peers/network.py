@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-_PATIENCE = 20.0  # seconds
+_PATIENCE = 30.0  # seconds
 _numbers = count()
 
 

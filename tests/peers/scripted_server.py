@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from chat.protocol.descriptor import DESCRIPTOR_SIZE, ByteOrder, Descriptor, MessageType
 
-PATIENCE = 10.0  # seconds
+PATIENCE = 30.0  # seconds
 TLS_HANDSHAKE = b"\x16"  # the first byte of a client that speaks TLS
 NOON = "2026-11-24T12:00:00.5Z"
 

@@ -10,7 +10,7 @@ import pytest
 from tests.peers.tls_wire_client import TlsWireClient
 from tests.peers.wire_client import WireClient
 
-_PATIENCE = 5.0  # seconds
+_PATIENCE = 30.0  # seconds
 
 
 @pytest.mark.parametrize("kind", [WireClient, TlsWireClient])

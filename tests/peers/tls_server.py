@@ -10,7 +10,7 @@ from types import TracebackType
 
 from tests.peers.certificates import Identity
 
-PATIENCE = 10.0  # seconds
+PATIENCE = 30.0  # seconds
 GREETING = b"inside"
 
 Answer = Callable[[socket.socket], object]

@@ -13,7 +13,7 @@ from types import TracebackType
 
 import gevent.socket
 
-PATIENCE = 10.0  # seconds after which what was waited for is taken to stay away: the test fails instead of hanging
+PATIENCE = 30.0  # seconds after which what was waited for is taken to stay away: the test fails instead of hanging
 
 Address = tuple[str, int] | str
 

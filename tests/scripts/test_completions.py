@@ -15,7 +15,7 @@ import pytest
 from scripts.completions import DIRECTORY, scripts
 
 MADE = scripts()
-PATIENCE = 20.0  # seconds
+PATIENCE = 30.0  # seconds
 READY = b"READY>"
 
 

@@ -77,7 +77,7 @@ class FakeTransport(Transport):
     def wait_writable(self, timeout: float) -> None:
         self.on_wait(timeout)
         self.wakes.clear()
-        self.wakes.wait(5)
+        self.wakes.wait(30)
 
     def make_room(self, size: int = PLENTY) -> None:
         self.room += size
@@ -241,7 +241,7 @@ def run_ready_greenlets() -> None:
 
 
 def wait_until(condition: Callable[[], object], what: str = "it") -> None:
-    """Wait for a condition that no event reports: look again until it is true, or fail after 5 seconds."""
-    with gevent.Timeout(5, AssertionError(f"waited 5 seconds for {what}")):
+    """Wait for a condition that no event reports: look again until it is true, or fail after 30 seconds."""
+    with gevent.Timeout(30, AssertionError(f"waited 30 seconds for {what}")):
         while not condition():
             gevent.sleep(0.002)

@@ -95,7 +95,7 @@ def test_all_hear_what_the_disk_has_in_one_order_and_each_answer_has_its_turn(
     passing.join()
     for guest in guests:
         guest.leave()
-    gevent.joinall(reading, timeout=10, raise_error=True)
+    gevent.joinall(reading, timeout=30, raise_error=True)
 
     orders = []
     for guest in guests:

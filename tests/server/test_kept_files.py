@@ -212,7 +212,7 @@ def test_the_order_of_messages_does_not_wait_for_the_thread_of_the_files(place: 
     with place.server() as server:
         files, alice = server.parts.files, server.join("alice", inline=0)
         goes_on = threading.Event()
-        files._worker.do(lambda: goes_on.wait(10))
+        files._worker.do(lambda: goes_on.wait(30))
         for number in range(8):
             alice.send(FILE, {"filename": "small"}, b"content")
             alice.say(f"text {number}")

@@ -258,7 +258,7 @@ def test_a_server_that_stops_leaves_the_file_of_the_next_one(start: Start, tmp_p
 
     second = start(f"unix:{path}")
     client.close()
-    stopping.get(timeout=5)
+    stopping.get(timeout=30)
 
     visit(second.addresses[0])
 

@@ -104,7 +104,7 @@ def test_all_that_was_said_reaches_everyone_before_they_are_told(chat_server: Te
     for guest in (alice, bob):
         guest.expect_closed()
         guest.close()
-    stopping.get(timeout=5)
+    stopping.get(timeout=30)
 
 
 def test_nobody_is_let_in_any_more(chat_server: TestServer) -> None:
@@ -119,7 +119,7 @@ def test_nobody_is_let_in_any_more(chat_server: TestServer) -> None:
     assert early.at_end()
 
     alice.close()
-    stopping.get(timeout=5)
+    stopping.get(timeout=30)
 
 
 def test_transfers_end_at_once(chat_server: TestServer) -> None:
@@ -132,7 +132,7 @@ def test_transfers_end_at_once(chat_server: TestServer) -> None:
     assert transfer.at_end()
     alice.expect_notice("shutting-down")
     alice.close()
-    stopping.get(timeout=5)
+    stopping.get(timeout=30)
     chat_server.space_is_given_back()
 
 
@@ -150,7 +150,7 @@ def test_one_who_does_not_read_is_not_waited_for_longer_than_said(
     alice.expect_notice("shutting-down")
     alice.close()
 
-    stopping.get(timeout=5)
+    stopping.get(timeout=30)
 
     assert not chat_server.connections
     assert chat_server.parts.backlogs.used == 0

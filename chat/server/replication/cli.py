@@ -3,7 +3,7 @@
 Usage:
   chat-server cluster status [--json] [--data-directory=<directory>] [--config=<file>]
   chat-server cluster init [--cluster=<url>] [--data-directory=<directory>] [--config=<file>]
-  chat-server cluster leave [--data-directory=<directory>] [--config=<file>]
+  chat-server cluster leave [--cluster=<url>] [--data-directory=<directory>] [--config=<file>]
   chat-server drain [--wait] [--data-directory=<directory>] [--config=<file>]
   chat-server (cluster | drain) (-h | --help)
 
@@ -13,7 +13,9 @@ log, how far it has applied it, what waits for the engine, and all servers that 
 cluster init makes the data of a stopped server the beginning of a cluster: its users, accounts,
 rooms and messages, with their numbers. It refuses an engine that has a log with this prefix.
 
-cluster leave makes the data of a stopped server that of a server alone again.
+cluster leave makes the data of a stopped server that of a server alone again, and ends the log in
+the engine. It refuses that while another server follows the log. If the data lacks something of the
+log, or the engine is not known, a new epoch begins: clients are told that messages may be missing.
 
 drain asks the users of a running server to go to the other servers of the cluster, some at a time.
 Then the server stops. Clients that know this come back within seconds, and send again what was not
@@ -44,7 +46,7 @@ from chat.config.command_line import UsageError
 from chat.files.private_files import make_private_directory
 from chat.protocol.headers import encode_json
 from chat.server.config.cluster_options import missing_extra
-from chat.server.config.directory import directory_of, engine_of
+from chat.server.config.directory import directory_of, engine_of, known_engine_of
 from chat.server.control.client import CLUSTER_STATUS, DRAIN, ControlFault, NoServer, ask
 from chat.server.replication.cluster_report import cluster_lines, is_ready
 from chat.server.storage.data_directory import DirectoryInUse, held
@@ -99,11 +101,14 @@ def _found_or_leave(directory: Path, options: dict[str, Any]) -> str:
     # Imported only here: it needs redis-py, which is an extra.
     from chat.server.replication.stored.founding import CannotFound, found_cluster, leave_cluster
 
-    url = engine_of(options) if options["init"] else None
+    url = engine_of(options) if options["init"] else known_engine_of(options)
     try:
         make_private_directory(directory)
         with held(directory):
-            return found_cluster(directory, url) if url is not None else leave_cluster(directory)
+            if options["init"]:
+                assert url is not None, "the option is there"
+                return found_cluster(directory, url)
+            return leave_cluster(directory, url)
     except CannotFound as problem:
         raise NotChanged(str(problem)) from None
     except OSError as problem:

@@ -38,6 +38,7 @@ from chat.server.replication.remote_member import RemoteMember
 from chat.server.replication.server_list import ServerFacts, ServerList, facts_of
 from chat.server.replication.shared_log import GONE, SharedLog
 from chat.server.replication.shared_settings import SharedSettings, encode
+from chat.server.replication.stored.fitting import require_fitting_history
 from chat.server.replication.stored.founding import note_cut
 from chat.server.replication.stored.place import AppliedPlace, SharedState, StateChanges, read_state
 from chat.server.replication.stored.state_notes import SharedSequences, StateNotes
@@ -176,11 +177,7 @@ class Cluster:
     def load_sessions(self, accounts: Accounts) -> None:
         """Let the sessions be connected that were so at the place. Called when rooms and accounts are known."""
         assert self._state is not None, "the numbers were loaded"
-        if self._epoch_of_history() != self._state.place.epoch:
-            raise CannotFollow(
-                "the history is of another epoch than the cluster, as a copy that was put there: end this by "
-                "`chat-server cluster leave`, or empty the data directory, which then takes a copy"
-            )
+        require_fitting_history(self._state, self._epoch_of_history(), self._heads_of_history())
         assert self._service is not None, "connected before the log begins"
         # First, since guests are in closed rooms by their invitations.
         for name, fact in self._memory.items():

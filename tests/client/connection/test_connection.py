@@ -255,7 +255,7 @@ class TestSending:
                 assert event.receipt is not None
                 assert event.receipt.text == event.text * 50_000
             for task in tasks:
-                task.join(5)
+                task.join(30)
             assert room.unanswered() == []
 
     def test_what_could_not_be_sent_is_not_unanswered(self, runtime: Runtime) -> None:
@@ -266,7 +266,7 @@ class TestSending:
             peer.welcome()
             frame = peer.expect(MessageType.UTF8)
             peer.say(MessageType.UTF8, "alice", b"one", nonce=frame.fields["nonce"])
-            broken.wait(5)
+            broken.wait(30)
 
         with (
             ScriptedServer(script) as server,
@@ -338,17 +338,17 @@ class TestClosing:
             reader = runtime.spawn(lambda: events.extend(room))
             runtime.sleep(0.02)
             room.close()
-            reader.join(5)
+            reader.join(30)
             assert [type(event) for event in events] == [Welcome]
 
     def test_a_server_that_does_not_let_go(self, runtime: Runtime) -> None:
         over = threading.Event()
-        with ScriptedServer(lambda peer: (peer.welcome(), over.wait(10))) as server:
+        with ScriptedServer(lambda peer: (peer.welcome(), over.wait(30))) as server:
             room = connect(server.address, "alice", runtime=runtime)
             reader = runtime.spawn(list, room)
             runtime.sleep(0.02)
             room.close(timeout=0.05)
-            reader.join(5)
+            reader.join(30)
             alone = room.read()
             over.set()
             assert alone is None
@@ -358,7 +358,7 @@ class TestClosing:
 
         def script(peer: Peer) -> None:
             peer.welcome()
-            over.wait(10)
+            over.wait(30)
 
         with ScriptedServer(script) as server:
             room = connect(server.address, "alice", runtime=runtime)
@@ -374,7 +374,7 @@ class TestClosing:
             sender = runtime.spawn(talk)
             runtime.sleep(0.2)
             room.close(timeout=0.05)
-            sender.join(5)
+            sender.join(30)
             over.set()
         assert len(outcome) == 1
         assert room.unanswered() != []

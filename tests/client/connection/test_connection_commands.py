@@ -91,7 +91,7 @@ def test_the_server_says_why_it_ends_the_connection(runtime: Runtime, code: str,
         name = peer.welcome()
         peer.notice(code, "That was enough.", to=name)
         if end == "reset":
-            over.wait(10)
+            over.wait(30)
             peer.reset()
 
     with (

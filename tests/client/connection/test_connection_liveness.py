@@ -120,7 +120,7 @@ def frozen_server(runtime: Runtime) -> Iterator[Connection]:
 
     def script(peer: Peer) -> None:
         peer.welcome()
-        thawed.wait(10)
+        thawed.wait(30)
 
     silence = HASTE._replace(give_up_after=0.3)
     with ScriptedServer(script) as server, enter(server, runtime, silence) as room:
@@ -158,7 +158,7 @@ def test_the_lag_is_there_for_whoever_asks(runtime: Runtime) -> None:
     def script(peer: Peer) -> None:
         peer.welcome()
         nonce = pinged(peer)
-        seen.wait(10)
+        seen.wait(30)
         peer.notice("done", "The server is here.", nonce=nonce)
         peer.wait_for_end()
 
@@ -172,7 +172,7 @@ def test_the_lag_is_there_for_whoever_asks(runtime: Runtime) -> None:
         while room.lag:
             runtime.sleep(0.001)
         room.close()
-        reader.join(5)
+        reader.join(30)
     assert events == [None]
 
 

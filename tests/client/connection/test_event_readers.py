@@ -29,7 +29,7 @@ from chat.client.runtime.runtime import PLAIN, Runtime
 from tests.client.runtimes import with_both_runtimes
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
-PATIENCE = 20.0
+PATIENCE = 30.0
 
 
 def text(room: str | None, number: int = 0) -> Text:

@@ -69,7 +69,7 @@ def test_files_images_and_voice(runtime: Runtime, tmp_path: Path) -> None:
             event = bob.read()
             if isinstance(event, Attachment):
                 attachments.append(event)
-        names = [event.saving and event.saving.wait(5).name for event in attachments]
+        names = [event.saving and event.saving.wait(30).name for event in attachments]
         assert names == ["_a}.bin", "image", "voice"]
         assert all(event.content == content for event in attachments)
         assert [message[1:] for message in server.received] == [

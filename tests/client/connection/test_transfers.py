@@ -73,7 +73,7 @@ def test_its_echo_comes_to_the_room_and_knows_its_receipt(runtime: Runtime) -> N
 
     def main(peer: Peer) -> None:
         peer.welcome()
-        said.wait(5)
+        said.wait(30)
         peer.say(
             MessageType.FILE,
             "alice",
@@ -190,7 +190,7 @@ def test_cancelled(runtime: Runtime) -> None:
         watcher = runtime.spawn(watch)
         with pytest.raises(TransferCancelled):
             room.send_file(io.BytesIO(bytes(50_000_000)), cancel=cancel)
-        watcher.join(5)
+        watcher.join(30)
 
 
 def test_an_echo_is_as_good_as_an_answer(runtime: Runtime) -> None:
@@ -199,14 +199,14 @@ def test_an_echo_is_as_good_as_an_answer(runtime: Runtime) -> None:
 
     def main(peer: Peer) -> None:
         peer.welcome()
-        taken.wait(5)
+        taken.wait(30)
         peer.say(MessageType.FILE, "alice", size=len(CONTENT), id="o", nonce=nonces[0])
         peer.wait_for_end()
 
     def take(peer: Peer) -> None:
         nonces.append(take_upload(peer).fields["nonce"])
         taken.set()
-        heard.wait(5)
+        heard.wait(30)
         peer.reset()
 
     with ScriptedServer(main, take) as server, room_at(server, runtime) as room:
@@ -214,7 +214,7 @@ def test_an_echo_is_as_good_as_an_answer(runtime: Runtime) -> None:
         task = runtime.spawn(lambda: statuses.append(upload(room)))
         assert the_offer(room).own
         heard.set()
-        task.join(5)
+        task.join(30)
         assert statuses == [Status.ACCEPTED]
 
 
@@ -275,7 +275,7 @@ def test_talk_goes_on_meanwhile(runtime: Runtime) -> None:
 
     def take(peer: Peer) -> None:
         peer.let_transfer()
-        talked.wait(5)
+        talked.wait(30)
         peer.expect(MessageType.FILE)
         peer.send(MessageType.FILE)
 
@@ -286,7 +286,7 @@ def test_talk_goes_on_meanwhile(runtime: Runtime) -> None:
         assert isinstance(room.read(), Text)
         assert statuses == []
         talked.set()
-        task.join(5)
+        task.join(30)
         assert statuses == [Status.ACCEPTED]
 
 

@@ -336,7 +336,7 @@ class TestWaitingForTheEnd:
         run_until_idle()
         assert not waiting.ready()
         room.answer()
-        assert waiting.get(timeout=5) is True
+        assert waiting.get(timeout=30) is True
 
     def test_transfers_that_were_asked_for(self, room: Room, tmp_path: Path) -> None:
         room.connection.transfers_wait.clear()
@@ -345,7 +345,7 @@ class TestWaitingForTheEnd:
         run_until_idle()
         assert not waiting.ready()
         room.connection.transfers_wait.set()
-        assert waiting.get(timeout=5) is True
+        assert waiting.get(timeout=30) is True
 
     def test_not_for_what_comes_by_itself(self, room: Room) -> None:
         room.connection.transfers_wait.clear()
@@ -369,7 +369,7 @@ class TestWaitingForTheEnd:
             assert not waiting.ready()
             receipt.settle(Status.ACCEPTED)
             room.hear()
-        assert waiting.get(timeout=5) is True
+        assert waiting.get(timeout=30) is True
 
 
 def test_last_words_are_waited_for_until_they_are_answered(room: Room) -> None:
@@ -378,7 +378,7 @@ def test_last_words_are_waited_for_until_they_are_answered(room: Room) -> None:
     run_until_idle()
     assert not leaving.ready()
     room.answer()
-    leaving.get(timeout=5)
+    leaving.get(timeout=30)
 
 
 def test_last_words_without_a_connection_are_not_waited_for(room: Room) -> None:

@@ -154,7 +154,7 @@ def test_leaving_the_room_ends_it(runtime: Runtime, tmp_path: Path) -> None:
         while not begun.is_set():
             runtime.sleep(0.001)
         room.close()
-        task.join(5)
+        task.join(30)
     assert outcome == ["The connection to the server has ended."]
     assert not cancel.cancelled
     assert list(tmp_path.iterdir()) == []

@@ -31,7 +31,7 @@ def share(room: Room, path: Path | None, *, outgoing: bool = False) -> None:
 
 
 def outcome(room: Room) -> Done | Failed:
-    with gevent.Timeout(10):
+    with gevent.Timeout(30):
         while not (news := [e for e in room.audience.news if isinstance(e, Done | Failed)]):
             gevent.sleep(0.005)
     assert len(news) == 1

@@ -51,7 +51,7 @@ class Desk:
         return self.uploads.send(item, self.connection.as_connection)
 
     def finish(self) -> None:
-        gevent.joinall(self.tasks, timeout=10, raise_error=True)
+        gevent.joinall(self.tasks, timeout=30, raise_error=True)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 def written(path: Path) -> str:
     """Wait until the file at ``path`` is there and whole; return its text."""
-    with gevent.Timeout(10):
+    with gevent.Timeout(30):
         while True:
             with suppress(FileNotFoundError):
                 text = path.read_text(encoding="utf-8")

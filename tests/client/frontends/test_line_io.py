@@ -93,7 +93,7 @@ def test_waiting_for_input_lets_others_run(pipe: tuple[int, int]) -> None:
     os.write(sending, b"half a ")
     gevent.sleep(0)
     os.write(sending, b"line\n")
-    assert reader.get(timeout=5) == Line(b"half a line")
+    assert reader.get(timeout=30) == Line(b"half a line")
 
 
 def test_files_and_devices_that_are_always_ready(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ class TestLinesThatComeTogether:
         gevent.sleep(0.05)  # longer than after a line alone
         os.write(pipe[1], b"three\n")
         os.close(pipe[1])
-        assert reading.get(timeout=10) == [Line(b"one"), Line(b"two"), Line(b"three")]
+        assert reading.get(timeout=30) == [Line(b"one"), Line(b"two"), Line(b"three")]
 
     def test_an_overlong_line_is_one(self, pipe: tuple[int, int]) -> None:
         os.write(pipe[1], b"abcdefgh\n")

@@ -33,7 +33,7 @@ def running(name: str = "a.txt") -> Transfer:
 
 
 def wait_for(screen: io.StringIO, text: str) -> None:
-    with gevent.Timeout(10):
+    with gevent.Timeout(30):
         while text not in screen.getvalue():
             gevent.sleep(0.001)
 

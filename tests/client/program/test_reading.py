@@ -30,7 +30,7 @@ def world() -> Iterator[World]:
 
 
 def wait_until_told(connection: FakeConnection, *commands: Command) -> None:
-    with gevent.Timeout(10):
+    with gevent.Timeout(30):
         while len(connection.told) < len(commands):
             gevent.sleep(0.001)
     assert connection.told == list(commands)

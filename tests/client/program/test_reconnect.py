@@ -48,7 +48,7 @@ def test_events_reach_the_frontend_until_we_close(world: World) -> None:
     world.first.receive(Joined("alice", NINE))
     run_until_idle()
     world.first.close()
-    world.task.get(timeout=5)
+    world.task.get(timeout=30)
     assert world.audience.news == [Welcome("bob", NINE, device=True), Joined("alice", NINE)]
 
 
@@ -62,7 +62,7 @@ def test_a_welcome_waits_for_earlier_messages_but_not_for_long(
     earlier = Text("alice", NINE, "one", seq=1, replay=True)
     world.start(catching_up=CatchingUp())
     world.first.receive(earlier)
-    with gevent.Timeout(10):
+    with gevent.Timeout(30):
         while welcome not in world.audience.news:
             gevent.sleep(0.001)
     world.task.kill()
@@ -137,7 +137,7 @@ def test_a_user_who_is_refused_does_not_try_again(world: World, refusal: Refusal
     world.start(LoginRefused(refusal.value, "Not you."))
     world.first.lose()
     with pytest.raises(LoginRefused):
-        world.task.get(timeout=5)
+        world.task.get(timeout=30)
 
 
 @pytest.mark.parametrize("is_final", [True, False])
@@ -149,7 +149,7 @@ def test_a_server_that_can_not_show_who_it_is(world: World, is_final: bool) -> N
     world.first.lose()
     if is_final:
         with pytest.raises(UntrustedServer):
-            world.task.get(timeout=5)
+            world.task.get(timeout=30)
     else:
         world.wait_for(second)
 
@@ -185,7 +185,7 @@ def test_patience_ends_once_the_input_has(world: World) -> None:
     world.first.lose()
     world.reconnector.input_ended()
     with pytest.raises(GaveUp):
-        world.task.get(timeout=5)
+        world.task.get(timeout=30)
 
 
 def test_the_end_of_the_input_wakes_who_waits_for_long(world: World) -> None:
@@ -195,7 +195,7 @@ def test_the_end_of_the_input_wakes_who_waits_for_long(world: World) -> None:
     assert not world.task.ready()
     world.reconnector.input_ended()
     with pytest.raises(GaveUp):
-        world.task.get(timeout=5)
+        world.task.get(timeout=30)
 
 
 def test_a_user_who_asks_is_connected_again_without_the_rest_of_the_pause(world: World) -> None:
@@ -213,7 +213,7 @@ def test_a_user_who_asks_does_not_wait_for_a_silent_server(world: World) -> None
     silence, last = Silence(), FakeConnection()
     world.start(silence, last)
     world.first.lose()
-    with gevent.Timeout(10):
+    with gevent.Timeout(30):
         silence.is_asked.wait()
     world.reconnector.reconnect("robert")
     world.wait_for(last)
@@ -226,7 +226,7 @@ def test_a_connection_that_is_made_as_another_is_asked_for_is_closed(world: Worl
     silence.then = second
     world.start(silence, last)
     world.first.lose()
-    with gevent.Timeout(10):
+    with gevent.Timeout(30):
         silence.is_asked.wait()
     silence.answer.set()
     world.reconnector.reconnect("robert")
@@ -239,9 +239,9 @@ def test_the_end_of_the_program_ends_an_attempt(world: World) -> None:
     silence = Silence()
     world.start(silence)
     world.first.lose()
-    with gevent.Timeout(10):
+    with gevent.Timeout(30):
         silence.is_asked.wait()
-    world.task.kill(timeout=10)
+    world.task.kill(timeout=30)
     assert silence.is_given_up
 
 
@@ -249,7 +249,7 @@ def test_a_fault_of_our_own_comes_out(world: World) -> None:
     world.start()  # and a further try finds no outcome
     world.first.lose()
     with pytest.raises(IndexError):
-        world.task.get(timeout=5)
+        world.task.get(timeout=30)
 
 
 def test_a_connection_is_given_up_for_a_new_one_under_another_name(world: World) -> None:
@@ -285,7 +285,7 @@ def test_a_user_who_was_told_to_leave_does_not_come_back(world: World) -> None:
     world.start()
     world.first.lose(KICKED)
     with pytest.raises(Dismissed, match="kicked by eve"):
-        world.task.get(timeout=5)
+        world.task.get(timeout=30)
     assert world.names == []
 
 
@@ -309,7 +309,7 @@ def test_a_user_who_stayed_and_can_not_ask_any_more_leaves(world: World) -> None
     run_until_idle()
     world.reconnector.input_ended()
     with pytest.raises(Dismissed, match="kicked by eve"):
-        world.task.get(timeout=5)
+        world.task.get(timeout=30)
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ def test_whatever_ends_a_connection_a_user_who_stays_decides(
     second = FakeConnection()
     world.start(problem, second, stays=True)
     world.first.lose()
-    with gevent.Timeout(10):
+    with gevent.Timeout(30):
         while not world.names:
             gevent.sleep(0.001)
     run_until_idle()

@@ -59,7 +59,7 @@ class TestMoving:
         second = FakeConnection()
         world.start(second, servers=servers)
         world.first.receive(MOVE)
-        with gevent.Timeout(5):
+        with gevent.Timeout(30):
             while not world.among:
                 gevent.sleep(0.001)
         assert world.among == [(B, C)]
@@ -89,7 +89,7 @@ class TestMoving:
         second = FakeConnection()
         world.start(ConnectError("No."), ConnectError("No."), second, servers=servers)
         world.first.receive(MOVE)
-        with gevent.Timeout(5):
+        with gevent.Timeout(30):
             while len(world.names) < 3:
                 gevent.sleep(0.001)
         replace_old(world)
@@ -102,7 +102,7 @@ class TestMoving:
         world.start(silence, servers=servers)
         world.first.receive(MOVE)
         world.first.receive(MOVE)
-        silence.is_asked.wait(5)
+        silence.is_asked.wait(30)
         run_until_idle()
         silence.answer.set()
         replace_old(world)
@@ -116,12 +116,12 @@ class TestMoving:
         silence.then = entered()
         world.start(silence, servers=servers)
         world.first.receive(MOVE)
-        silence.is_asked.wait(5)
+        silence.is_asked.wait(30)
         world.first.lose(Dismissed("moderated", "You were kicked."))
         run_until_idle()
         silence.answer.set()
         with pytest.raises(Dismissed, match="kicked"):
-            world.task.get(timeout=5)
+            world.task.get(timeout=30)
         run_until_idle()
         assert silence.then.closed
 
@@ -129,7 +129,7 @@ class TestMoving:
         world.start(servers=ServerChoice(GEVENT, [Address("a", 8080)], TrustPolicy()))
         replace_old(world)
         with pytest.raises(Dismissed):
-            world.task.get(timeout=5)
+            world.task.get(timeout=30)
         assert [news.code for news in world.audience.of(Notice)] == ["replaced"]
 
     def test_the_user_may_ask_for_something_else_meanwhile(
@@ -139,7 +139,7 @@ class TestMoving:
         silence.then = entered()
         world.start(silence, third, servers=servers)
         world.first.receive(MOVE)
-        silence.is_asked.wait(5)
+        silence.is_asked.wait(30)
         world.reconnector.reconnect()
         world.wait_for(third)
         silence.answer.set()
@@ -153,10 +153,10 @@ class TestMoving:
         silence.then = entered()
         world.start(silence, servers=servers)
         world.first.receive(MOVE)
-        silence.is_asked.wait(5)
+        silence.is_asked.wait(30)
         world.first.close()
         silence.answer.set()
-        world.task.get(timeout=5)
+        world.task.get(timeout=30)
         run_until_idle()
         assert silence.then.closed
 
@@ -193,7 +193,7 @@ class TestLosing:
         silence = Silence()
         world.start(silence, servers=servers, catching_up=CatchingUp())
         world.first.lose()
-        with gevent.Timeout(5):
+        with gevent.Timeout(30):
             while len(world.audience.of(Disconnected)) < 2:
                 gevent.sleep(0.001)
         assert [each.elsewhere for each in world.audience.of(Disconnected)] == [True, False]
@@ -251,7 +251,7 @@ def test_messages_that_wait_at_the_server(world: World, monkeypatch: pytest.Monk
     (begun,) = world.audience.of(Unconfirmed)
     assert begun.since is not None
     world.first.answer()
-    with gevent.Timeout(5):
+    with gevent.Timeout(30):
         while len(world.audience.of(Unconfirmed)) < 2:
             gevent.sleep(0.001)
     assert world.audience.of(Unconfirmed)[1] == Unconfirmed(None)

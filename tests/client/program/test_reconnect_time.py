@@ -90,7 +90,7 @@ class TestLagging:
         monkeypatch.setattr(reconnect_module, "_LAG_EVERY", 0.001)
 
     def wait_for(self, world: World, count: int) -> list[float]:
-        with gevent.Timeout(10):
+        with gevent.Timeout(30):
             while len(told := [news.seconds for news in world.audience.of(Lag)]) < count:
                 gevent.sleep(0.001)
         return told

@@ -255,7 +255,7 @@ def test_the_queue_is_empty_while_a_transfer_waits_for_its_own_answer(box: Box) 
 
     assert box.is_empty
     assert len(box) == 0
-    waiting.get(timeout=5)
+    waiting.get(timeout=30)
     assert box.in_flight.answered(receipt.nonce) is receipt
 
 

@@ -17,7 +17,7 @@ from tests.peers.balancer import Balancer
 from tests.peers.certificates import Identity, make_identity
 from tests.peers.fake_cluster import FakeCluster, Node, fake_cluster
 
-SOON = 2.0  # seconds after which the user should be back
+SOON = 20.0  # seconds: less than the time after which a silent server is given up
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_a_server_dies_and_the_user_is_soon_at_another(cluster: FakeCluster, is_
         assert second.logins[-1]["session"] == token
         lost = [event for event in reader.events if isinstance(event, Disconnected)]
         assert [event.elsewhere for event in lost] == [True]
-        room.send_text("still here").wait(5)
+        room.send_text("still here").wait(30)
         assert cluster.said == ["still here"]
 
 
@@ -192,7 +192,7 @@ def test_a_move_to_nowhere_leaves_the_user_where_they_are(cluster: FakeCluster) 
         hostile: list[object] = ["unix:/run/x", ":1", "no where", dead.address]
         first.tell_all("move", servers=hostile)
         first.tell_all("move", servers=[])
-        room.send_text("here").wait(5)
+        room.send_text("here").wait(30)
         cluster.wait_for(lambda: reader.texts == ["here"], "the echo")
         assert reader.nodes == reader.nodes[:1]
 
@@ -302,6 +302,6 @@ def test_without_a_limit_a_dead_machine_would_hold_up_the_start(
         begun = time.monotonic()
         with connect([f"127.0.0.1:{port}", alive.address], "bob") as connection:
             assert connection.node == "b"
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < SOON
         for filler in fillers:
             filler.close()

@@ -35,7 +35,7 @@ def test_sleep_is_cut_short(runtime: Runtime) -> None:
     task = runtime.spawn(cancel.cancel)
     with pytest.raises(TransferCancelled):
         cancel.sleep(runtime, 60)
-    task.join(5)
+    task.join(30)
 
 
 @with_both_runtimes
@@ -54,7 +54,7 @@ class TestTurns:
                 most.append(len(inside))
                 if len(inside) == 2:
                     are_two.set()
-                are_two.wait(5)
+                are_two.wait(30)
                 runtime.sleep(0.002)  # for a third one that should not come
                 inside.remove(number)
 
@@ -63,7 +63,7 @@ class TestTurns:
             tasks.append(runtime.spawn(take, number))
             runtime.sleep(0.0005)
         for task in tasks:
-            task.join(5)
+            task.join(30)
         assert sorted(order) == list(range(8))
         assert max(most) == 2
 
@@ -83,7 +83,7 @@ class TestTurns:
             task = runtime.spawn(take)
             runtime.sleep(0.005)
             cancel.cancel()
-            task.join(5)
+            task.join(30)
             assert outcome == ["cancelled"]
         with turns.turn(Cancellation()):  # nobody took its place
             outcome.append("had it")

@@ -33,7 +33,7 @@ def test_only_the_greenlet_that_reads_waits(line: tuple[Stream, socket.socket]) 
     gevent.idle()
     assert not reader.ready()
     far.sendall(b"here")
-    assert reader.get(timeout=5) == 4
+    assert reader.get(timeout=30) == 4
 
 
 def test_a_limit_for_sending_leaves_the_reader_alone(line: tuple[Stream, socket.socket]) -> None:
@@ -48,7 +48,7 @@ def test_a_limit_for_sending_leaves_the_reader_alone(line: tuple[Stream, socket.
     with pytest.raises(TimeoutError):
         send_until_nothing_is_taken()
     far.sendall(b"!")
-    assert reader.get(timeout=5) == 1
+    assert reader.get(timeout=30) == 1
 
 
 def test_shutting_wakes_a_reader_with_the_end_not_with_an_error(
@@ -58,7 +58,7 @@ def test_shutting_wakes_a_reader_with_the_end_not_with_an_error(
     reader = gevent.spawn(stream.recv_into, memoryview(bytearray(10)))
     gevent.idle()
     stream.shut()
-    assert reader.get(timeout=5) == 0
+    assert reader.get(timeout=30) == 0
 
 
 def test_a_lock_that_one_greenlet_holds_stops_only_who_wants_it() -> None:
@@ -74,7 +74,7 @@ def test_a_lock_that_one_greenlet_holds_stops_only_who_wants_it() -> None:
     gevent.idle()
     order.append("first")
     lock.release()
-    task.get(timeout=5)
+    task.get(timeout=30)
     assert order == ["first", "second"]
 
 
@@ -82,7 +82,7 @@ def test_what_is_offloaded_lets_greenlets_run_meanwhile() -> None:
     release = threading.Event()
     task = gevent.spawn(GEVENT.offload, release.wait, 5)
     gevent.spawn(release.set)
-    assert task.get(timeout=10) is True
+    assert task.get(timeout=30) is True
 
 
 def test_a_key_waits_for_two_slices_of_a_flood_at_most() -> None:

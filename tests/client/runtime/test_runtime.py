@@ -58,7 +58,7 @@ def test_knows_whether_there_is_something_to_read(runtime: Runtime) -> None:
     with Line(runtime) as line:
         assert not line.stream.readable()
         line.far.sendall(b"x")
-        line.stream.settimeout(5)
+        line.stream.settimeout(30)
         assert line.receive() == b"x"
         line.far.close()
         assert line.receive() == b""
@@ -80,7 +80,7 @@ def test_a_reader_without_limit_leaves_the_limit_of_the_writer(runtime: Runtime)
         runtime.sleep(0.01)
         line.fill()
         line.far.sendall(b"still read")
-        reader.join(5)
+        reader.join(30)
         assert read == [b"still read"]
 
 
@@ -97,7 +97,7 @@ def test_shutting_wakes_the_reader(runtime: Runtime) -> None:
         reader = runtime.spawn(lambda: read.append(line.receive()))
         runtime.sleep(0.01)
         line.stream.shut()
-        reader.join(5)
+        reader.join(30)
         assert read == [b""]
         line.stream.shut()
 
@@ -117,7 +117,7 @@ def test_shutting_wakes_the_writer(runtime: Runtime) -> None:
         writer = runtime.spawn(write)
         runtime.sleep(0.01)
         line.stream.shut()
-        writer.join(5)
+        writer.join(30)
         assert len(errors) == 1
         assert not isinstance(errors[0], TimeoutError)
 
@@ -208,9 +208,9 @@ def test_an_event_wakes(runtime: Runtime) -> None:
     event = runtime.event()
     assert not event.wait(0.01)
     task = runtime.spawn(event.set)
-    assert event.wait(5)
+    assert event.wait(30)
     assert event.is_set()
-    task.join(5)
+    task.join(30)
 
 
 def test_offloading_returns_and_raises_as_the_function_does(runtime: Runtime) -> None:
@@ -230,7 +230,7 @@ def test_offloading_lets_others_run(runtime: Runtime) -> None:
         return ran.is_set()
 
     assert runtime.offload(wait_for_the_other)
-    task.join(5)
+    task.join(30)
 
 
 def test_importing_the_library_loads_no_runtime_but_plain(runtime: Runtime) -> None:

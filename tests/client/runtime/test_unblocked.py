@@ -66,7 +66,7 @@ def test_others_run_while_it_waits(writer: UnblockedWriter, terminal: tuple[int,
     assert not waiting.ready()
     while select.select([terminal[0]], [], [], 0)[0]:
         os.read(terminal[0], 65536)
-    waiting.get(timeout=10)
+    waiting.get(timeout=30)
 
 
 def test_the_descriptor_of_others_stays_as_it_is(

@@ -17,7 +17,7 @@ from chat.client.screen.terminal.terminal import TerminalGone, TerminalUnusable
 from chat.client.screen.text.spans import Row, text_of
 from chat.client.screen.text.styles import Style
 
-PATIENCE = 20.0  # seconds after which something that should happen is taken not to
+PATIENCE = 30.0  # seconds after which something that should happen is taken not to
 
 
 class _OutOfPatience(Exception):

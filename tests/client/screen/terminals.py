@@ -22,7 +22,7 @@ from tests import homes
 from tests.starting.programs import Program, take_terminal
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-PATIENCE = 20.0  # seconds after which something that should happen is taken not to
+PATIENCE = 30.0  # seconds after which something that should happen is taken not to
 
 # The beginning of a script that uses a terminal.
 BEGIN = """

@@ -29,7 +29,7 @@ def _no_notifier_left() -> Iterator[None]:
     # Only the module knows the processes, and no test may leave one.
     for process in notifications._notifiers:
         process.kill()
-        process.wait(timeout=10)
+        process.wait(timeout=30)
     notifications._notifiers.clear()
 
 
@@ -135,6 +135,6 @@ class TestNotifySend:
         assert len(notifications._notifiers) == notifications._MAX_NOTIFIERS
         for process in notifications._notifiers:
             process.kill()
-            process.wait(timeout=10)
+            process.wait(timeout=30)
         notify_send("alice", "still there?")
         assert len(notifications._notifiers) == 1

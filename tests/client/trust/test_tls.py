@@ -44,7 +44,7 @@ class Line:
             self.stream = open_stream(runtime, address)
             self.stream.handshake(10, 10)
         self.far: ssl.SSLSocket = accepted[0]
-        self.far.settimeout(10)
+        self.far.settimeout(30)
 
     def __enter__(self) -> Line:
         return self
@@ -73,7 +73,7 @@ def far_end(
 
     def accept() -> None:
         sock, _ = listener.accept()
-        sock.settimeout(10)
+        sock.settimeout(30)
         with suppress(OSError):
             accepted.append(wrap(sock))
 
@@ -81,7 +81,7 @@ def far_end(
         thread = threading.Thread(target=accept, daemon=True)
         thread.start()
         yield Address("127.0.0.1", listener.getsockname()[1]), accepted
-        thread.join(10)
+        thread.join(30)
 
 
 def open_stream(runtime: Runtime, address: Address, *, verify: bool = False) -> TlsStream:
@@ -110,7 +110,7 @@ class TestAsAStream:
             while len(received) < len(data):
                 received += line.receive(1 << 18)
             assert received == data
-            sender.join(10)
+            sender.join(30)
 
     def test_much_in_both_directions_at_once(self, runtime: Runtime, identity: Identity) -> None:
         data = hashlib.shake_256(b"there and back").digest(4_000_000)
@@ -153,7 +153,7 @@ class TestAsAStream:
             while not line.stream.readable():
                 runtime.pause()
             assert line.stream.readable()
-            line.stream.settimeout(5)
+            line.stream.settimeout(30)
             assert line.receive() == b"x"
             line.far.close()
             assert line.receive() == b""
@@ -179,7 +179,7 @@ class TestAsAStream:
             assert line.stream.send(memoryview(b"meanwhile"), 1) == 9
             assert line.far.recv(100) == b"meanwhile"
             line.far.sendall(b"still read")
-            reader.join(5)
+            reader.join(30)
             assert read == [b"still read"]
 
     def test_a_writer_that_waits_keeps_nobody_from_reading(
@@ -209,7 +209,7 @@ class TestAsAStream:
             reader.start()
             taken += line.stream.send(memoryview(piece), 10)
             line.stream.finish()
-            reader.join(10)
+            reader.join(30)
             assert b"".join(received) == piece * (taken // len(piece))
 
     def test_shutting_wakes_the_reader(self, runtime: Runtime, identity: Identity) -> None:
@@ -225,7 +225,7 @@ class TestAsAStream:
             reader = runtime.spawn(read)
             runtime.sleep(0.01)
             line.stream.shut()
-            reader.join(5)
+            reader.join(30)
             assert len(ends) == 1
             line.stream.shut()
 
@@ -244,7 +244,7 @@ class TestAsAStream:
             writer = runtime.spawn(write)
             runtime.sleep(0.01)
             line.stream.shut()
-            writer.join(5)
+            writer.join(30)
             assert len(errors) == 1
             assert not isinstance(errors[0], TimeoutError)
 

@@ -190,7 +190,7 @@ def test_a_device_that_is_forgotten_while_it_is_written_stays_forgotten(machine:
     writing = gevent.spawn(machine.devices.write)
     gevent.sleep(0)  # the write is on its way
     machine.devices.forget(machine.alice, hash_of("phone"))
-    writing.get(timeout=5)
+    writing.get(timeout=30)
 
     assert not machine.remembers("phone")
     machine.start_again()

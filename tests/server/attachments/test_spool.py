@@ -132,7 +132,7 @@ def test_others_run_while_a_disk_is_slow(monkeypatch: pytest.MonkeyPatch, spool:
 
     def write_slowly(fd: int, data: memoryview, digest: object) -> None:
         begun.set()
-        assert may_end.wait(5)
+        assert may_end.wait(30)
         os.write(fd, data)
 
     monkeypatch.setattr(spool_module, "_write_all", write_slowly)
@@ -143,7 +143,7 @@ def test_others_run_while_a_disk_is_slow(monkeypatch: pytest.MonkeyPatch, spool:
     assert not writing.ready()
 
     may_end.set()
-    writing.get(timeout=5)
+    writing.get(timeout=30)
     file.release()
 
 
@@ -176,7 +176,7 @@ def test_a_file_is_not_closed_under_a_thread_that_writes_to_it(
 
     def write_slowly(fd: int, data: memoryview, digest: object) -> None:
         begun.set()
-        assert may_end.wait(5)
+        assert may_end.wait(30)
         written.append(os.write(fd, data))
 
     def upload(file: SpooledFile) -> None:
@@ -188,7 +188,7 @@ def test_a_file_is_not_closed_under_a_thread_that_writes_to_it(
     monkeypatch.setattr(spool_module, "_write_all", write_slowly)
     uploading = gevent.spawn(upload, reserve(spool, "alice", 10))
     wait_until(begun.is_set)
-    uploading.kill(timeout=5)
+    uploading.kill(timeout=30)
     assert uploading.dead
     assert spool.used == 10  # until the thread is done
 

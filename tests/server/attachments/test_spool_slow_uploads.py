@@ -45,7 +45,7 @@ def test_slow_uploads_make_way(spool: Spool, clock: FakeClock) -> None:
     slow = [SlowUpload(spool, f"user{number}", 100) for number in range(4)]
     clock.advance(6)
 
-    file = gevent.spawn(reserve, spool, "late", 100).get(timeout=5)
+    file = gevent.spawn(reserve, spool, "late", 100).get(timeout=30)
 
     assert [upload.given_up for upload in slow] == [1, 1, 1, 1]
     run_ready_greenlets()
@@ -62,7 +62,7 @@ def test_an_upload_that_moves_does_not_make_way(tmp_path: Path, clock: FakeClock
     for file in others:
         file.received = file.size
 
-    file = gevent.spawn(reserve, spool, "late", 100_000).get(timeout=5)
+    file = gevent.spawn(reserve, spool, "late", 100_000).get(timeout=30)
 
     assert (slow.given_up, quick.given_up) == (1, 0)
     for each in [*others, file, quick.file]:
@@ -77,7 +77,7 @@ def test_a_young_upload_is_given_some_seconds(spool: Spool, clock: FakeClock) ->
 
     clock.advance(5.5)
 
-    file = reserving.get(timeout=5)
+    file = reserving.get(timeout=30)
     assert [upload.given_up for upload in young] == [1, 1, 1, 1]
     file.release()
 
@@ -90,7 +90,7 @@ def test_waiting_for_slow_uploads_ends(spool: Spool, clock: FakeClock) -> None:
     clock.advance(8)
 
     with pytest.raises(NoSpaceError):
-        reserving.get(timeout=5)
+        reserving.get(timeout=30)
     for file in stubborn:
         file.release()
 
@@ -102,7 +102,7 @@ def test_the_share_holds_for_two_that_waited_for_the_same_space(
     clock.advance(6)
     both = [gevent.spawn(reserve, spool, "late", 100) for _ in range(2)]
 
-    gevent.joinall(both, timeout=5)
+    gevent.joinall(both, timeout=30)
 
     assert all(upload.given_up for upload in slow)
     assert sorted(greenlet.successful() for greenlet in both) == [False, True]
@@ -118,7 +118,7 @@ def test_a_transfer_that_ends_while_it_waits_for_space_takes_none(
     reserving = gevent.spawn(reserve, spool, "late", 100)
     run_ready_greenlets()
 
-    reserving.kill(timeout=5)
+    reserving.kill(timeout=30)
     for upload in slow:
         upload.file.release()
 

@@ -68,7 +68,7 @@ def in_thread(function: Callable[..., Any], *arguments: Any, **fields: Any) -> A
 def visit(directory: Path) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX)
     sock.connect(str(directory / NAME))
-    sock.settimeout(5)
+    sock.settimeout(30)
     return sock
 
 

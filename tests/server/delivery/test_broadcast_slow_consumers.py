@@ -171,7 +171,7 @@ def test_a_flood_of_one_greenlet_lets_the_flusher_run(broadcast: Broadcast) -> N
             if number % 64 == 0:
                 gevent.sleep(0)
 
-    gevent.spawn(flood).get(timeout=5)
+    gevent.spawn(flood).get(timeout=30)
 
     assert contents(member) == [str(number) for number in range(1000)]
     assert 1 < len(member.transport.sends) < 50

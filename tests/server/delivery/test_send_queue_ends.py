@@ -187,7 +187,7 @@ def test_waiting_until_the_rest_is_sent() -> None:
 
     user.transport.make_room()
 
-    assert waiting.get(timeout=5) is True
+    assert waiting.get(timeout=30) is True
 
 
 def test_several_may_wait_for_the_same_end() -> None:
@@ -198,7 +198,7 @@ def test_several_may_wait_for_the_same_end() -> None:
 
     user.transport.make_room()
 
-    assert [greenlet.get(timeout=5) for greenlet in waiting] == [True, True]
+    assert [greenlet.get(timeout=30) for greenlet in waiting] == [True, True]
 
 
 def test_waiting_again_is_waiting_for_what_came_since() -> None:
@@ -210,7 +210,7 @@ def test_waiting_again_is_waiting_for_what_came_since() -> None:
         run_ready_greenlets()
         assert not waiting.ready()
         user.transport.make_room()
-        assert waiting.get(timeout=5) is True
+        assert waiting.get(timeout=30) is True
 
 
 def test_waiting_for_one_who_takes_nothing_ends_in_time() -> None:
@@ -233,7 +233,7 @@ def test_waiting_for_one_who_ends_is_over(end: str) -> None:
     else:
         user.send_queue.close()
 
-    assert waiting.get(timeout=5) is False
+    assert waiting.get(timeout=30) is False
     assert not user.send_queue.wait_until_drained(None)
 
 

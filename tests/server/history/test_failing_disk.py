@@ -38,7 +38,7 @@ class Epochs:
     def wait_for(self, count: int) -> None:
         while len(self.told) < count:
             self._changed.clear()
-            assert self._changed.wait(10), f"{len(self.told)} of {count} epochs told"
+            assert self._changed.wait(30), f"{len(self.told)} of {count} epochs told"
 
 
 @pytest.fixture

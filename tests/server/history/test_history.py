@@ -126,7 +126,7 @@ def test_a_page_lacks_what_was_purged_since_it_was_read(tmp_path: Path) -> None:
     purging = gevent.spawn(history.purge, Purge(number=last))
     gevent.sleep(0)
     assert not read(), "not even until the disk has it"
-    assert purging.get(timeout=5) == 1
+    assert purging.get(timeout=30) == 1
     assert not read()
     assert history.purge(Purge(number=last)) == 0
     history.stop(5)

@@ -234,7 +234,7 @@ def test_what_was_begun_is_done_though_its_moderator_is_gone(
 
     monkeypatch.setattr(thread, "run", run_later)
     ask(bob, "ban", "alice")
-    assert begun.wait(5)
+    assert begun.wait(30)
     chat_server.session("bob").eject(
         LeaveReason.REPLACED, NoticeCode.REPLACED, "You are elsewhere."
     )

@@ -48,7 +48,7 @@ def server(chat_server: TestServer, is_healthy: list[bool]) -> Iterator[StatusSe
 def ask(address: Address, request: str) -> Page:
     family = socket.AF_UNIX if address.path is not None else socket.AF_INET
     with socket.socket(family) as sock:
-        sock.settimeout(5)
+        sock.settimeout(30)
         sock.connect(address.path or (address.host, address.port))
         sock.sendall(request.encode())
         raw = b""
@@ -138,7 +138,7 @@ def test_a_format_that_makes_no_sense_is_no_fault_of_ours(
 
 def exchange(server: StatusServer, request: bytes) -> bytes:
     """All that comes back, with the connection left open until the server closes it."""
-    with socket.create_connection(server.addresses[0][:2], timeout=10) as sock:
+    with socket.create_connection(server.addresses[0][:2], timeout=30) as sock:
         sock.sendall(request)
         raw = b""
         while data := sock.recv(65536):
@@ -175,7 +175,7 @@ def test_a_broken_request_is_answered_and_worth_one_line_however_often(
 
 
 def test_a_request_that_ends_in_the_middle_is_broken(server: StatusServer) -> None:
-    with socket.create_connection(server.addresses[0][:2], timeout=5) as sock:
+    with socket.create_connection(server.addresses[0][:2], timeout=30) as sock:
         sock.sendall(b"GET /healthz HT")
         sock.shutdown(socket.SHUT_WR)
         assert sock.recv(65536).startswith(b"HTTP/1.1 400 ")
@@ -186,7 +186,7 @@ def test_a_connection_without_a_word_is_not_logged(
 ) -> None:
     with caplog.at_level(logging.DEBUG):
         for _ in range(3):
-            with socket.create_connection(server.addresses[0][:2], timeout=5) as sock:
+            with socket.create_connection(server.addresses[0][:2], timeout=30) as sock:
                 sock.shutdown(socket.SHUT_WR)
                 assert sock.recv(1) == b""
     assert caplog.messages == []
@@ -202,7 +202,7 @@ def test_a_silent_client_is_disconnected(
     server: StatusServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(status, "_PATIENCE", 0.05)
-    with socket.create_connection(server.addresses[0][:2], timeout=5) as silent:
+    with socket.create_connection(server.addresses[0][:2], timeout=30) as silent:
         assert silent.recv(1) == b""
 
 
@@ -210,7 +210,7 @@ def test_so_is_who_says_a_little_again_and_again(
     server: StatusServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(status, "_PATIENCE", 0.2)
-    with socket.create_connection(server.addresses[0][:2], timeout=5) as slow:
+    with socket.create_connection(server.addresses[0][:2], timeout=30) as slow:
         slow.sendall(b"GET /healthz HTTP/1.1\r\n")
 
         def go_on() -> None:
@@ -229,7 +229,7 @@ def test_idle_visitors_delay_nobody(
     monkeypatch.setattr(status, "_PATIENCE", 1000.0)
     idle = []
     for _ in range(2 * status._AT_ONCE):
-        sock = socket.create_connection(server.addresses[0][:2], timeout=5)
+        sock = socket.create_connection(server.addresses[0][:2], timeout=30)
         sock.sendall(said)
         idle.append(sock)
     assert get(server, "/healthz").status == 200  # though none of them has been given up
@@ -250,7 +250,7 @@ def test_a_client_that_does_not_read_the_answer_makes_way_too(
     monkeypatch.setattr(Metrics, "render", lambda metrics, accept: (b"x" * 10**8, "text/plain"))
     stuck = []
     for _ in range(3):
-        sock = socket.create_connection(server.addresses[0][:2], timeout=5)
+        sock = socket.create_connection(server.addresses[0][:2], timeout=30)
         sock.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
         assert sock.recv(8) == b"HTTP/1.1"
         stuck.append(sock)
@@ -275,7 +275,7 @@ def test_without_descriptors_one_line_is_logged_and_the_next_visitor_is_served(
             raise troubles.pop()
         return accept(listener)
 
-    idle = socket.create_connection(server.addresses[0][:2], timeout=5)
+    idle = socket.create_connection(server.addresses[0][:2], timeout=30)
     idle.sendall(b"GET")
     gevent.sleep(0)
     assert get(server, "/healthz").status == 200
@@ -299,4 +299,4 @@ def test_the_socket_is_closed_with_the_server(server: StatusServer) -> None:
     where = server.addresses[0][:2]
     server.stop()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(where, timeout=5)
+        socket.create_connection(where, timeout=30)

@@ -160,7 +160,7 @@ def test_very_much_in_one_write_is_heard_in_order(open_a_safe_chat_server: OpenT
     )
 
     assert [bob.read_frame().text for _ in words] == words
-    sending.get(timeout=5)
+    sending.get(timeout=30)
 
 
 def test_one_who_reads_slowly_gets_every_byte_in_order(
@@ -209,7 +209,7 @@ def test_a_large_file_goes_through_both_ways(
     upload = cast(TlsWireClient, safe_chat_server.transfer(alice))
     sending = gevent.spawn(upload.send, FILE, {"filename": "large"}, content)
     offer = alice.expect(FILE, b"", size=len(content))
-    sending.get(timeout=5)
+    sending.get(timeout=30)
     assert upload.read_frame().type == FILE
     fetch = safe_chat_server.transfer(alice)
     fetch.send(FILE, {"fetch": offer.header["id"], "offset": 0})

@@ -129,7 +129,7 @@ def test_a_server_that_stops_waits_for_no_handshake(safe_chat_server: TestServer
 
     safe_chat_server.server.stop()
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert not safe_chat_server.connections
 
 

@@ -20,7 +20,7 @@ def test_it_listens_where_it_was_told_to() -> None:
     with closing(listening):
         host, port = listening.getsockname()
         assert host == "127.0.0.1"
-        with socket.create_connection((host, port), timeout=5):
+        with socket.create_connection((host, port), timeout=30):
             listening.accept()[0].close()
 
 

@@ -56,8 +56,8 @@ def connect(identity: Identity) -> Iterator[Connect]:
             shaking = gevent.spawn(shake_hands, transport, time.monotonic() + 5)
             client = trusting_context(newest).wrap_socket(peers, suppress_ragged_eofs=False)
             ends.enter_context(client)
-            client.settimeout(5)
-            shaking.get(timeout=5)
+            client.settimeout(30)
+            shaking.get(timeout=30)
             return transport, client
 
         yield connect
@@ -142,7 +142,7 @@ def test_one_who_reads_slowly_gets_every_byte_in_order(connect: Connect) -> None
     )
 
     assert receive_all(client, len(data)) == data
-    assert sending.get(timeout=5) > 10
+    assert sending.get(timeout=30) > 10
 
 
 def test_a_file_to_one_who_reads_slowly(connect: Connect) -> None:
@@ -156,7 +156,7 @@ def test_a_file_to_one_who_reads_slowly(connect: Connect) -> None:
     sending = gevent.spawn(send_as_an_send_queue_does, data, offer, transport)
 
     assert receive_all(client, len(data)) == data
-    assert sending.get(timeout=5) > 10
+    assert sending.get(timeout=30) > 10
     assert transport.try_send(b"end") == 3
     assert client.recv(100) == b"end"
     content.release()
@@ -235,7 +235,7 @@ def test_what_is_decrypted_already_is_not_waited_for(connect: Connect) -> None:
     client.sendall(b"all at once")
     assert read_some(transport, 3) == b"all"
 
-    with gevent.Timeout(5):
+    with gevent.Timeout(30):
         transport.wait_readable()
 
     assert read_some(transport) == b" at once"
@@ -249,7 +249,7 @@ def test_one_who_is_silent_is_waited_for(connect: Connect) -> None:
 
     client.sendall(b"x")
 
-    waiting.get(timeout=5)
+    waiting.get(timeout=30)
 
 
 def test_a_time_limit_holds_for_one_who_trickles(connect: Connect) -> None:
@@ -264,7 +264,7 @@ def test_a_time_limit_holds_for_one_who_trickles(connect: Connect) -> None:
             gevent.sleep(0.01)
 
     trickling = gevent.spawn(trickle)
-    with pytest.raises(TimeoutError), gevent.Timeout(5):
+    with pytest.raises(TimeoutError), gevent.Timeout(30):
         read_some(transport)
     trickling.kill()
     os.close(raw)
@@ -320,7 +320,7 @@ def test_the_end_is_said_as_the_protocol_wants_it(connect: Connect) -> None:
     assert client.recv(100) == b"last words"
     assert client.recv(100) == b""  # an end without a goodbye would raise
     client.close()
-    finishing.get(timeout=5)
+    finishing.get(timeout=30)
 
 
 def test_a_goodbye_is_the_end_of_the_stream(connect: Connect) -> None:
@@ -332,9 +332,9 @@ def test_a_goodbye_is_the_end_of_the_stream(connect: Connect) -> None:
     assert read_some(transport) == b""
     assert read_some(transport) == b""
     finishing = gevent.spawn(transport.finish, 5)
-    parting.get(timeout=5)
+    parting.get(timeout=30)
     client.close()
-    finishing.get(timeout=5)
+    finishing.get(timeout=30)
 
 
 def test_an_end_without_a_goodbye_is_one_too(connect: Connect) -> None:
@@ -353,4 +353,4 @@ def test_one_who_reads_nothing_is_not_said_goodbye_to_for_ever(connect: Connect)
 
     transport.finish(0.05)
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20

@@ -107,7 +107,7 @@ def test_a_server_that_stalls_is_left(stack: ExitStack, tmp_path: Path, fetched:
     other = serve(stack, tmp_path, node="c")
     begun = time.monotonic()
     assert fetched.fetch([stack.enter_context(stalls), other], LIMITS) == CONTENT
-    assert time.monotonic() - begun < 10 * LIMITS.silence
+    assert time.monotonic() - begun < 50 * LIMITS.silence
 
 
 @pytest.mark.parametrize("first", ["dead", "missing", "damaged"])
@@ -148,11 +148,12 @@ def test_the_damaged_part_of_one_server_is_found(
     assert fetched.fetch([cut, second]) == CONTENT
 
 
+@pytest.mark.thorough("waits 12 s; test_contents.py shows the same of the layer above")
 def test_behind_the_first_byte_a_transfer_may_take_longer(
     stack: ExitStack, tmp_path: Path, fetched: Fetched
 ) -> None:
-    slow = Proxy(serve(stack, tmp_path), rate=len(CONTENT))
-    limits = LinkLimits(first_byte=0.5)
+    slow = Proxy(serve(stack, tmp_path), rate=len(CONTENT) / 12)
+    limits = LinkLimits(first_byte=10.0)
     begun = time.monotonic()
     assert fetched.fetch([stack.enter_context(slow)], limits) == CONTENT
     assert time.monotonic() - begun > limits.first_byte
@@ -194,7 +195,7 @@ def test_servers_that_cannot_be_reached_are_tried_until_the_time_is_over(
     begun = time.monotonic()
     with pytest.raises(PeerUnreachable, match=r"127\.0\.0\.1:1: cannot connect"):
         fetched.fetch([NOBODY], LIMITS)
-    assert LIMITS.first_byte <= time.monotonic() - begun < 10 * LIMITS.first_byte
+    assert LIMITS.first_byte <= time.monotonic() - begun < 50 * LIMITS.first_byte
 
 
 def test_a_server_that_never_answers_takes_no_more_time_than_allowed(fetched: Fetched) -> None:
@@ -205,7 +206,7 @@ def test_a_server_that_never_answers_takes_no_more_time_than_allowed(fetched: Fe
     begun = time.monotonic()
     with serving(say_nothing) as address, pytest.raises(PeerUnreachable):
         fetched.fetch([address], limits)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < LinkLimits().greeting
 
 
 def test_a_server_that_comes_back_in_time_is_found(

@@ -62,7 +62,9 @@ class ClientInTest(PeerClient):
 class Place:
     """A server's spool and kept files, and what it gets from others."""
 
-    def __init__(self, directory: Path, *, keep_files: int = 10_000_000) -> None:
+    def __init__(
+        self, directory: Path, *, keep_files: int = 10_000_000, patience: float = 30.0
+    ) -> None:
         self.directory = directory
         spool_directory, data = directory / "spool", directory / "data"
         spool_directory.mkdir()
@@ -72,7 +74,7 @@ class Place:
         self.kept.start()
         self.spool.keep_in(self.kept)
         self.client = ClientInTest()
-        self.contents = PeerContents(self.client, self.spool, self.kept, patience=0.3)
+        self.contents = PeerContents(self.client, self.spool, self.kept, patience=patience)
 
     def get(self, content: bytes = CONTENT) -> LargeContent:
         return self.contents.get(digest_of(content), len(content), [ORIGIN, OTHER])
@@ -127,7 +129,7 @@ def test_all_who_ask_at_once_share_a_fetch(place: Place) -> None:
     users = [gevent.spawn(place.get) for _ in range(20)]
     wait_until(lambda: bool(place.client.asked))
     place.client.may_end.set()
-    found = [user.get(timeout=10) for user in users]
+    found = [user.get(timeout=30) for user in users]
     assert [bytes_of(content) for content in found] == [CONTENT] * 20
     assert len(place.client.asked) == 1
     for content in found[1:]:
@@ -143,7 +145,7 @@ def test_a_user_who_goes_takes_the_content_from_nobody(place: Place) -> None:
     wait_until(lambda: bool(place.client.asked))
     first.kill()
     place.client.may_end.set()
-    content = second.get(timeout=10)
+    content = second.get(timeout=30)
     assert bytes_of(content) == CONTENT
     content.release()
 
@@ -159,8 +161,10 @@ def test_when_all_have_gone_the_content_is_released(place: Place) -> None:
 
 def test_users_wait_a_limited_time_for_the_first_byte(place: Place) -> None:
     place.client.may_begin.clear()
+    place.contents._patience = 0.1  # for this user alone
     with pytest.raises(ContentAway, match="cannot be reached now") as caught:
         place.get()
+    place.contents._patience = 30.0
     assert not caught.value.is_gone
     # The fetch goes on, and a later user may have it.
     place.client.may_begin.set()
@@ -171,6 +175,7 @@ def test_users_wait_a_limited_time_for_the_first_byte(place: Place) -> None:
 
 
 def test_behind_the_first_byte_the_transfer_has_limits_of_its_own(place: Place) -> None:
+    place.contents._patience = 0.5
     place.client.may_end.clear()
     gevent.spawn_later(1.0, place.client.may_end.set)
     content = place.get()
@@ -213,7 +218,7 @@ def test_few_contents_are_fetched_at_a_time(place: Place) -> None:
     assert len(place.client.asked) == AT_ONCE
     place.client.may_end.set()
     for user, content in zip(users, contents, strict=True):
-        found = user.get(timeout=10)
+        found = user.get(timeout=30)
         assert bytes_of(found) == content
         found.release()
 
@@ -241,7 +246,7 @@ def test_the_end_of_the_server_ends_what_is_on_its_way(place: Place) -> None:
     wait_until(lambda: bool(place.client.asked))
     place.contents.stop()
     with pytest.raises(ContentAway):
-        user.get(timeout=5)
+        user.get(timeout=30)
 
 
 def test_a_content_of_a_message_that_came_before_it_is_kept(place: Place) -> None:

@@ -47,7 +47,7 @@ def address(tmp_path: Path) -> Iterator[Address]:
 
 def connect(address: Address) -> GeventSocket:
     sock = socket.create_connection((address.host, address.port))
-    sock.settimeout(10)
+    sock.settimeout(30)
     return sock
 
 
@@ -123,7 +123,7 @@ def test_garbage_behind_the_handshake_ends_the_connection_at_once(
         stranger = connect_tls(address)
         stranger.sendall(garbage)
         rest_of(stranger)
-        assert time.monotonic() - begun < PATIENT.greeting / 2
+        assert time.monotonic() - begun < PATIENT.greeting
         assert is_open_to_peers(address)
 
 
@@ -147,7 +147,7 @@ def test_a_stranger_has_a_limited_time(address: Address, is_encrypted: bool, cru
     sending = gevent.spawn(send)
     begun = time.monotonic()
     rest_of(stranger)
-    assert LIMITS.greeting / 2 < time.monotonic() - begun < 10 * LIMITS.greeting
+    assert LIMITS.greeting / 2 < time.monotonic() - begun < 50 * LIMITS.greeting
     sending.kill()
 
 
@@ -156,7 +156,7 @@ def test_forty_idle_strangers_do_not_shut_out_a_peer(tmp_path: Path) -> None:
         strangers = [connect(address) for _ in range(40)]
         begun = time.monotonic()
         assert is_open_to_peers(address)
-        assert time.monotonic() - begun < PATIENT.greeting / 2
+        assert time.monotonic() - begun < PATIENT.greeting
         gone = sum(is_closed(stranger) for stranger in strangers)
         # The peer took the place of one, too.
         assert gone == 40 - PATIENT.strangers + 1
@@ -195,7 +195,7 @@ def test_more_peers_than_allowed_are_told_so(tmp_path: Path) -> None:
 
 def is_open_when_tried_again(address: Address) -> bool:
     """The listener notices soon, but not at once, that a peer has gone."""
-    with gevent.Timeout(10):
+    with gevent.Timeout(30):
         while True:
             with suppress(PeerBusy):
                 return is_open_to_peers(address)
@@ -282,7 +282,7 @@ def test_a_server_without_tls_is_unreachable_in_a_limited_time(visit: object) ->
     begun = time.monotonic()
     with serving(visit) as address, pytest.raises(PeerUnreachable):  # type: ignore[arg-type]
         links().open(address)
-    assert time.monotonic() - begun < 10 * LIMITS.greeting
+    assert time.monotonic() - begun < 50 * LIMITS.greeting
 
 
 def test_a_closed_port_is_unreachable() -> None:
@@ -320,6 +320,6 @@ def test_no_connection_leaves_a_descriptor_behind(tmp_path: Path) -> None:
                 links(limits, secret=b"another" * 5).open(address)
             for stranger in strangers:
                 stranger.close()
-        with gevent.Timeout(10):
+        with gevent.Timeout(30):
             while open_descriptors() > before:
                 gevent.sleep(0.02)

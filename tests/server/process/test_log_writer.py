@@ -13,7 +13,7 @@ import pytest
 
 from chat.server.process.log_writer import LogWriter
 
-PATIENCE = 10.0  # seconds
+PATIENCE = 30.0  # seconds
 
 
 def gap_line(count: int, why: str) -> str:

@@ -210,7 +210,7 @@ def test_a_greenlet_has_its_turn_until_it_waits() -> None:
         gevent.sleep(0)
         seen.append(share.has_turn)
 
-    gevent.spawn(come).join(timeout=5)
+    gevent.spawn(come).join(timeout=30)
 
     assert seen == [False, True, True, False]
 
@@ -228,7 +228,7 @@ def test_one_who_has_a_turn_does_not_stand_in_line_again(monkeypatch: pytest.Mon
         share.wait_if_few()
         steps.append(name)
 
-    gevent.joinall([gevent.spawn(come, name) for name in "ab"], timeout=5)
+    gevent.joinall([gevent.spawn(come, name) for name in "ab"], timeout=30)
 
     assert steps == list("aaabbb")
 
@@ -245,7 +245,7 @@ def test_one_who_is_killed_meanwhile_holds_up_nobody() -> None:
     gevent.idle()
     coming = [gevent.spawn(come, name) for name in ("alice", "bob", "carol")]
     coming[1].kill()
-    gevent.joinall(coming, timeout=5)
+    gevent.joinall(coming, timeout=30)
 
     assert ended.count("alice") == 2
     assert ended.count("carol") == 2

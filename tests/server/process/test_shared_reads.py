@@ -35,7 +35,7 @@ def test_those_who_ask_at_the_same_time_share_one_read() -> None:
     tasks = [gevent.spawn(shared.get, 1, "page", disk.read) for _ in range(5)]
     gevent.sleep(0)
     disk.ready.set()
-    pages = [task.get(timeout=5) for task in tasks]
+    pages = [task.get(timeout=30) for task in tasks]
     assert disk.reads == 1
     assert all(page is pages[0] for page in pages)
     assert shared.get(1, "page", disk.read) is pages[0]
@@ -52,7 +52,7 @@ def test_a_page_that_is_read_when_history_changes_is_not_kept() -> None:
     late = gevent.spawn(shared.get, 2, "page", disk.read)
     gevent.sleep(0)
     disk.ready.set()
-    assert early.get(timeout=5) is not late.get(timeout=5)
+    assert early.get(timeout=30) is not late.get(timeout=30)
     assert shared.get(2, "page", disk.read) is late.get()
 
 
@@ -65,7 +65,7 @@ def test_a_failed_read_fails_for_all_who_waited_and_for_nobody_later() -> None:
     disk.ready.set()
     for task in tasks:
         with pytest.raises(HistoryFault):
-            task.get(timeout=5)
+            task.get(timeout=30)
     assert disk.reads == 1
     disk.fault = None
     assert shared.get(1, "page", disk.read).runs == []
@@ -80,7 +80,7 @@ def test_a_reader_who_is_killed_leaves_the_read_to_the_next() -> None:
     gevent.sleep(0)
     first.kill()
     disk.ready.set()
-    assert second.get(timeout=5).runs == []
+    assert second.get(timeout=30).runs == []
     assert disk.reads == 2
 
 

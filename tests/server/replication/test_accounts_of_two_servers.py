@@ -62,6 +62,7 @@ def listed(town: SharedServers, server: str) -> list[tuple[str, bool]]:
     return [(each["name"], each["moderator"]) for each in found]
 
 
+@pytest.mark.thorough("test_accounts_of_twins.py, and test_two_servers.py kills a server")
 def test_accounts_outlive_the_death_of_a_server(town: SharedServers) -> None:
     alice = come(town, "north", "alice", device=LAPTOP)
     assert give(alice, "register", password=FIRST).header["notice"] == "done"

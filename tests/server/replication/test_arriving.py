@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from chat.protocol.descriptor import MessageType
 from chat.server.cluster.log_entry import parse_entry
-from chat.server.replication.stored.founding import note_cut
+from chat.server.history.reader import FILE_NAME as HISTORY_FILE
+from chat.server.history.reader import Reader
+from chat.server.replication.stored.founding import CannotFound, leave_cluster, note_cut
 from chat.server.replication.stored.place import read_state
 from chat.server.storage.database import FILE_NAME as DATABASE_FILE
 from chat.server.storage.database import Database
@@ -63,6 +66,7 @@ def test_the_first_begins_and_the_second_has_all_that_was_said(town: SharedServe
     bob.expect_text("3", "bob", seq=4)
 
 
+@pytest.mark.thorough("test_operating_a_cluster.py says why a server cannot take part")
 def test_data_of_a_server_alone_begins_a_cluster_only_when_asked(town: SharedServers) -> None:
     alone = ServerProcess(f"--data-directory={town.data_of('north')}", "--history=on")
     alice = WireClient.joined(alone.address, "alice")
@@ -107,6 +111,7 @@ def test_a_server_that_was_away_for_too_long_takes_a_copy(town: SharedServers) -
     assert said(town, "south", 2) == [("18", 19), ("19", 20)]
 
 
+@pytest.mark.thorough("test_a_log_that_lacks_its_end_and_that_nobody_follows_begins_anew")
 def test_an_engine_that_has_lost_everything_gets_a_new_epoch(town: SharedServers) -> None:
     town.start("north")
     town.start("south")
@@ -153,6 +158,7 @@ def test_a_log_that_lacks_its_end_and_that_nobody_follows_begins_anew(town: Shar
     assert said(town, "south", 1) == [("before", 1)]
 
 
+@pytest.mark.thorough("test_a_server_that_was_away_for_too_long_takes_a_copy")
 def test_a_server_that_is_ahead_of_a_log_that_others_follow_takes_a_copy(
     town: SharedServers,
 ) -> None:
@@ -207,6 +213,9 @@ def lose_end(town: SharedServers, length: int) -> None:
     town.engine.call("XSETID", f"{PREFIX}:log", kept[-1][0])
 
 
+@pytest.mark.thorough(
+    "starts many servers; the engine's settings are checked in tests/server/cluster"
+)
 def test_a_durable_server_demands_an_engine_that_keeps_what_it_confirms(
     town: SharedServers,
 ) -> None:
@@ -220,3 +229,65 @@ def test_a_durable_server_demands_an_engine_that_keeps_what_it_confirms(
     alice = town.join("north", "alice")
     alice.say("kept")
     alice.expect_text("kept", "alice", seq=1)
+
+
+def epoch_of(town: SharedServers, server: str) -> str:
+    with closing(Reader(town.data_of(server))) as reader:
+        return reader.epoch()
+
+
+def test_the_last_server_ends_the_log_and_goes_on_alone_with_its_places(
+    town: SharedServers,
+) -> None:
+    town.start("north")
+    town.start("south")
+    alice = town.join("south", "alice")
+    alice.say("hello")
+    alice.expect_text("hello", "alice")
+    alice.close()
+    epoch = epoch_of(town, "north")
+    town.stop("north")
+    with pytest.raises(CannotFound, match="another server follows the log"):
+        leave_cluster(town.data_of("north"), town.url)
+    bob = town.join("south", "bob")
+    bob.say("only here")
+    bob.expect_text("only here", "bob")
+    bob.close()
+    town.stop("south")
+
+    assert "epoch" not in leave_cluster(town.data_of("south"), town.url)
+    assert "a new epoch begins" in leave_cluster(town.data_of("north"), town.url)
+
+    assert town.engine.call("EXISTS", f"{PREFIX}:log", f"{PREFIX}:head") == 0
+    assert (epoch_of(town, "south"), epoch_of(town, "north") == epoch) == (epoch, False)
+
+
+def test_a_server_that_lacks_the_end_of_the_log_leaves_under_a_new_epoch(
+    town: SharedServers,
+) -> None:
+    town.start("north")
+    town.start("south")
+    town.stop("north")
+    bob = town.join("south", "bob")
+    bob.say("only here")
+    bob.expect_text("only here", "bob")
+    town.stop("south")
+
+    assert "a new epoch begins" in leave_cluster(town.data_of("north"), town.url)
+
+
+def test_an_older_history_does_not_fit(town: SharedServers) -> None:
+    town.start("north")
+    town.stop("north")
+    older = shutil.copy(town.data_of("north") / HISTORY_FILE, town.directory)
+    town.start("north")
+    alice = town.join("north", "alice")
+    alice.say("hello")
+    alice.expect_text("hello", "alice")
+    town.stop("north")
+    for former in town.data_of("north").glob(f"{HISTORY_FILE}*"):
+        former.unlink()
+    shutil.copy(older, town.data_of("north"))
+
+    with pytest.raises(AssertionError, match="the history lacks messages that were said before"):
+        town.start("north")

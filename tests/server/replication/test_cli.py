@@ -150,8 +150,15 @@ def test_a_cluster_is_founded_once_and_left(types: Types, url: str, tmp_path: Pa
     assert out == f"{tmp_path} is the beginning of a cluster now; start the server with --cluster\n"
     _, err = types("cluster", "init", f"--cluster={url}", status=1)
     assert err == f"chat-server: {tmp_path} belongs to a cluster already\n"
+    nowhere = "--cluster=redis://127.0.0.1:1"
+    out, _ = types("cluster", "leave", nowhere)
+    assert (
+        "a new epoch begins: the engine cannot be asked whether other servers have said more" in out
+    )
+    assert types("cluster", "init", f"--cluster={url}/first")[0].startswith(str(tmp_path))
     out, _ = types("cluster", "leave")
     assert "start the server without --cluster" in out
+    assert out.endswith("; a new epoch begins: the other servers may have said more\n")
     _, err = types("cluster", "init", f"--cluster={url}", status=1)
     assert "the engine has a log with the prefix chat already" in err
     assert types("cluster", "init", f"--cluster={url}/other")[0].startswith(str(tmp_path))

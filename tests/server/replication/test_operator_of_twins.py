@@ -158,7 +158,7 @@ def test_a_purge_removes_messages_of_all_servers(twins: Twins, types: Callable[.
     alice.say_in(None, "a3")
 
     for user in (alice, bob):
-        with gevent.Timeout(5):
+        with gevent.Timeout(30):
             while "a0" in (page := user.page(after=0)):
                 gevent.sleep(0.01)
         assert [text for text in page if text] == ["b0", "b1", "b2", "a3"]

@@ -66,6 +66,7 @@ def test_a_user_of_the_other_server_is_in_the_list_and_has_the_name(town: Shared
     taken.close()
 
 
+@pytest.mark.thorough("test_what_one_says_all_hear_in_one_order, and the twins")
 def test_private_messages_go_from_server_to_server(town: SharedServers) -> None:
     alice, bob = couple(town)
     carol = town.join("south", "carol")
@@ -80,6 +81,9 @@ def test_private_messages_go_from_server_to_server(town: SharedServers) -> None:
         other.expect_text("loud", "bob")
 
 
+@pytest.mark.thorough(
+    "test_a_user_of_the_other_server_is_in_the_list_and_has_the_name, and the twins"
+)
 def test_a_name_is_free_when_its_user_has_left(town: SharedServers) -> None:
     alice, bob = couple(town)
 
@@ -112,6 +116,7 @@ def test_a_server_that_was_killed_goes_on_where_it_was(town: SharedServers) -> N
     alice.expect_text("three", "bob", seq=3)
 
 
+@pytest.mark.thorough("test_a_server_that_was_killed_goes_on_where_it_was")
 def test_a_stopped_server_says_so_and_comes_back(town: SharedServers) -> None:
     alice, bob = couple(town)
 

@@ -198,7 +198,7 @@ def test_when_very_many_search_others_are_refused(
         find = server.parts.path.search._find_between
 
         def find_later(*arguments: Any) -> Any:
-            goes_on.wait(10)
+            goes_on.wait(30)
             return find(*arguments)
 
         monkeypatch.setattr(server.parts.path.search, "_find_between", find_later)

@@ -181,7 +181,7 @@ def test_the_end_of_the_server_is_said_over_tls_too(safe_chat_server: TestServer
     alice.expect_notice("shutting-down")
     alice.expect_closed()
     alice.close()
-    stopping.get(timeout=5)
+    stopping.get(timeout=30)
 
 
 # Behind a proxy

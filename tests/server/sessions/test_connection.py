@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def pair() -> Iterator[tuple[AcceptedConnection, GeventSocket]]:
     ours, peers = socket.socketpair()
-    peers.settimeout(5)
+    peers.settimeout(30)
     yield AcceptedConnection(ours, "192.0.2.1", "192.0.2.1:4711"), peers
     ours.close()
     peers.close()

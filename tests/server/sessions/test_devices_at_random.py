@@ -66,7 +66,7 @@ class Device:
 
     def leave(self) -> None:
         self.client.leave()
-        assert self.is_over.wait(5), "the session does not end"
+        assert self.is_over.wait(30), "the session does not end"
 
     def _read(self) -> None:
         try:
@@ -130,7 +130,7 @@ class Schedule:
         client.send(LOGIN, {key: value for key, value in fields.items() if value is not None})
         came = Device(client, device, self.checker)
         self.everyone.append(came)
-        assert came.is_in.wait(5), "the login was not answered"
+        assert came.is_in.wait(30), "the login was not answered"
         return came
 
     def act(self) -> Callable[[], object]:
@@ -152,7 +152,7 @@ class Schedule:
     def run(self) -> None:
         for _ in range(ROUNDS):
             acts = [gevent.spawn(_bravely, self.act()) for _ in range(AT_ONCE)]
-            gevent.joinall(acts, raise_error=True, timeout=10)
+            gevent.joinall(acts, raise_error=True, timeout=30)
             self.check()
 
     def check(self) -> None:

@@ -280,7 +280,7 @@ def test_a_greenlet_that_is_killed_in_the_middle_gives_its_space_back(spool: Spo
         taking: gevent.Greenlet[Any, Any] = gevent.spawn(take, intake)
         wait_until(lambda: spool.used == len(LARGE), "the upload to begin")
 
-        taking.kill(timeout=5)
+        taking.kill(timeout=30)
 
     wait_until(lambda: spool.used == 0, "the thread that writes to end")
     assert spool.files == 0

@@ -61,7 +61,7 @@ class HeldServer:
 
 @pytest.fixture
 def held(open_a_chat_server: OpenTestServer) -> Iterator[HeldServer]:
-    held = HeldServer(open_a_chat_server(make_log=LateLog, login_timeout=5))
+    held = HeldServer(open_a_chat_server(make_log=LateLog, login_timeout=30))
     yield held
     held.release()
 

@@ -109,7 +109,7 @@ def test_a_transfer_that_is_killed_gives_everything_back(
     chat_server.upload_begins()
     [greenlet] = set(chat_server.connections) - before
 
-    greenlet.kill(exception, timeout=5)
+    greenlet.kill(exception, timeout=30)
 
     assert greenlet.dead
     chat_server.space_is_given_back()
@@ -149,7 +149,7 @@ class SlowDisk:
 
         def write(fd: int, data: memoryview, digest: Any) -> None:
             self.begun.set()
-            assert self.may_write.wait(5)
+            assert self.may_write.wait(30)
             write_all(fd, data, digest)
 
         monkeypatch.setattr(spool_module, "_write_all", write)
@@ -189,12 +189,12 @@ def test_an_upload_of_a_user_whose_connection_failed_is_not_confirmed(
 
     def sleep(seconds: float) -> None:
         asleep.set()
-        may_wake.wait(5)
+        may_wake.wait(30)
 
     # Its rate holds the session back, so the session does not notice at once that its connection failed.
     monkeypatch.setattr(limits, "gevent", SimpleNamespace(sleep=sleep))
     alice.say("too fast")
-    assert asleep.wait(5)
+    assert asleep.wait(30)
     chat_server.session("alice").send_queue.fail(LeaveReason.TOO_SLOW)
     disk.may_write.set()
 

@@ -246,7 +246,7 @@ def test_others_run_while_the_thread_works(thread: DatabaseThread, database: Dat
     def work(given: Database) -> str:
         assert given is database
         began.set()
-        may_end.wait(5)
+        may_end.wait(30)
         return "done"
 
     waiting = gevent.spawn(thread.run, work)
@@ -254,7 +254,7 @@ def test_others_run_while_the_thread_works(thread: DatabaseThread, database: Dat
         gevent.sleep(0)
     may_end.set()  # only possible if we run meanwhile
 
-    assert waiting.get(timeout=5) == "done"
+    assert waiting.get(timeout=30) == "done"
 
 
 def test_one_thing_at_a_time(thread: DatabaseThread) -> None:

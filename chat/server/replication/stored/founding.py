@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 from contextlib import closing
 from pathlib import Path
 
 from chat.files.private_files import give_to_owner_of_directory
 from chat.net.engine_url import EngineUrl
 from chat.server.accounts.accounts import read_accounts
-from chat.server.cluster.engine_line import EngineLine, LogKeys
-from chat.server.cluster.log_entry import EntryId
+from chat.server.cluster.engine_line import EngineLine, EngineVerdict, LogKeys, WriterId
+from chat.server.cluster.log_entry import EntryId, parse_entry
 from chat.server.cluster.redis_connection import Dialer, EngineAway
 from chat.server.cluster.replication_limits import DEFAULT_LIMITS
 from chat.server.history.faults import HistoryFault
@@ -28,6 +29,10 @@ from chat.server.replication.stored.place import (
 )
 from chat.server.rooms.room_records import read_rooms
 from chat.server.storage.database import Database, DatabaseFault
+
+# Entries that are looked at behind the place of a server that leaves: fences of servers that have stopped.
+_MOST_FENCES = 100
+_MAY_LACK = "the other servers may have said more"
 
 
 class CannotFound(Exception):
@@ -123,20 +128,52 @@ def has_data(directory: Path) -> bool:
         )
 
 
-def leave_cluster(directory: Path) -> str:
+def leave_cluster(directory: Path, url: EngineUrl | None) -> str:
     """Let ``directory`` be the data of a single server; return a line for the operator.
 
-    No server may run there. Raises CannotFound.
+    The log in the engine at ``url`` ends if no server follows it. Places of clients stay valid if the data has all of
+    it; otherwise a new epoch begins. No server may run there. Raises CannotFound.
     """
     database = Database(directory)
     try:
+        with database.reading() as connection:
+            state = read_state(connection)
+        if state is None:
+            raise CannotFound(f"{directory} belongs to no cluster")
+        doubt = _end_log(url, state.place) if url is not None else _MAY_LACK
+        if doubt is not None:
+            writer = open_writer(directory, bound=0, durable=True)
+            writer.begin_epoch(secrets.token_urlsafe(12))
+            writer.close()
         with database.writing() as connection:
-            if read_state(connection) is None:
-                raise CannotFound(f"{directory} belongs to no cluster")
             drop_tables(connection)
-    except DatabaseFault as problem:
+    except (DatabaseFault, HistoryFault) as problem:
         raise CannotFound(str(problem)) from None
-    return f"{directory} belongs to no cluster any more; start the server without --cluster"
+    left = f"{directory} belongs to no cluster any more; start the server without --cluster"
+    return left if doubt is None else f"{left}; a new epoch begins: {doubt}"
+
+
+def _end_log(url: EngineUrl, place: AppliedPlace) -> str | None:
+    """Remove the log with the epoch of ``place``; return why something may have been said behind ``place``, or None.
+
+    Raises CannotFound if a server follows the log.
+    """
+    try:
+        with closing(Dialer(url, DEFAULT_LIMITS.answer).dial()) as opened:
+            line = EngineLine(opened, LogKeys(url.prefix))
+            # A server that says something meanwhile has a lease, which the engine looks for.
+            answer = line.read(WriterId(place.epoch, "", ""), place.applied, _MOST_FENCES)
+            verdict = line.drop(place.epoch).verdict
+    except EngineAway as away:
+        return f"the engine cannot be asked whether other servers have said more ({away})"
+    if verdict is EngineVerdict.HELD:
+        raise CannotFound(
+            "another server follows the log of the cluster, or has died within the last 15 s; stop it first"
+        )
+    entries = [parse_entry(packed) for packed in answer.entries]
+    # Servers that stop write a fence each.
+    has_all = answer.verdict is EngineVerdict.OK and len(entries) == answer.value - place.applied.n
+    return None if has_all and all(entry.is_fence for entry in entries) else _MAY_LACK
 
 
 def _read_history(directory: Path) -> tuple[str, dict[LogName, int | None]]:

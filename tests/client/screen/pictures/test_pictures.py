@@ -339,7 +339,7 @@ class TestGreenlets:
             turns += bool(started.processes)
         assert not drawing.ready()
         go.touch()
-        assert drawing.get(timeout=10) == ([Span("▀", Colours(0, 0))],)
+        assert drawing.get(timeout=30) == ([Span("▀", Colours(0, 0))],)
 
     def test_a_cancelled_drawing_leaves_nothing(
         self, started: Started, picture: Path, program: Program
@@ -348,7 +348,7 @@ class TestGreenlets:
         drawing = gevent.spawn(draw, picture, 40, 12, 256)
         while not started.processes:
             gevent.sleep(0.001)
-        drawing.kill(timeout=10)
+        drawing.kill(timeout=30)
         assert drawing.dead
 
     def test_a_deadline_of_the_caller_is_raised_unchanged(
@@ -374,7 +374,7 @@ class TestGreenlets:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(pictures, "_draw", count)
             drawings = [gevent.spawn(draw, picture, 40, 12, 256) for _ in range(20)]
-            assert [one.get(timeout=10) for one in drawings] == [()] * 20
+            assert [one.get(timeout=30) for one in drawings] == [()] * 20
 
     def test_a_flood_of_pictures_is_refused(
         self, started: Started, picture: Path, program: Program
@@ -386,7 +386,7 @@ class TestGreenlets:
         assert (
             refusal(picture) == "Can't draw 'cat.png': too many pictures are waiting to be drawn."
         )
-        gevent.killall(drawings, timeout=10)
+        gevent.killall(drawings, timeout=30)
         assert len(started.processes) == 1
 
 

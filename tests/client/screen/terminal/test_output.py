@@ -46,7 +46,7 @@ gevent.sleep(0.05)
 assert not waiting.ready()
 output.drop()
 termios.tcflow(1, termios.TCOON)
-waiting.get(timeout=10)
+waiting.get(timeout=30)
 say(others.value)
 output.close()
 """
