@@ -56,7 +56,7 @@ class Moderation:
 
     ``thread`` is None for a server without a data directory. ``is_moderators`` takes the key of a name and tells
     whether the account is a moderator's: moderators can't be kicked, banned or muted by others. ``forget_devices`` is
-    called with the key of a name that is banned.
+    called with the key of a name that is banned. ``protected`` returns the networks that are never banned.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class Moderation:
         self._service = service
         self._directory = directory
         self._settings = settings
+        self.protected: Callable[[], Sequence[Network]] = lambda: settings.protected
         self._thread = thread
         self._is_moderators = is_moderators
         self._forget_devices = forget_devices
@@ -287,7 +288,7 @@ class Moderation:
 
     def _bannable(self, host: str | None) -> Network | None:
         # Proxies too: the connections of a proxy that sends no client address may be those of all users.
-        network = address_key(host, (*self._settings.exempt, *self._settings.proxies))
+        network = address_key(host, self.protected())
         return None if network is None or is_loopback(network) else network
 
     def _addresses_of(self, name: UserName, peer: Peer) -> tuple[list[Network], str]:
