@@ -88,12 +88,15 @@ class Moderation:
 
     def serve(self, commands: Commands) -> None:
         """Add the commands to the table of commands."""
-        commands.add_shared_plain(Verb.KICK, partial(self._execute, self._kick))
-        commands.add_shared_plain(Verb.BAN, partial(self._execute, self._ban))
-        commands.add_shared_plain(Verb.UNBAN, partial(self._execute, self._unban))
+        for verb, handler in (
+            *((Verb.KICK, self._kick), (Verb.BAN, self._ban), (Verb.UNBAN, self._unban)),
+            *((Verb.MUTE, self._mute), (Verb.UNMUTE, self._unmute)),
+        ):
+            # A command that is refused is no entry of the log.
+            commands.add_shared_plain(
+                verb, partial(self._execute, handler), lambda member, command: not member.moderator
+            )
         commands.add_plain(Verb.BANS, partial(self._execute, self._list))
-        commands.add_shared_plain(Verb.MUTE, partial(self._execute, self._mute))
-        commands.add_shared_plain(Verb.UNMUTE, partial(self._execute, self._unmute))
 
     def start(self) -> None:
         """Read the bans before anyone can log in. Raises DatabaseFault."""
