@@ -329,8 +329,7 @@ class Composition(ServerParts):
         )
 
     def _list_shares(self) -> Sequence[Callable[[Settings], Settings]]:
-        shared = self.cluster.shared_settings if self.cluster is not None else None
-        return (shared.ask,) if shared is not None else ()
+        return (self.cluster.share,) if self.cluster is not None else ()
 
     def _adapt(self) -> None:
         for adapt in self._list_copies():

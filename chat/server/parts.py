@@ -194,6 +194,7 @@ class ServerParts:
         }
         self.service.about_node = self._about_node
         cluster.connect(self.service, self.operations, history, self._adapt, memory)
+        self.moderation.protected = cluster.protected
         cluster.links.use(self.spool, self.files)
         cluster.writer.flushes = (
             mailboxes.marks.write,

@@ -152,6 +152,11 @@ class Settings:
     peer_address: Address | None = None
     peer_secret_file: Path | None = None
 
+    @property
+    def protected(self) -> tuple[Network, ...]:
+        """The networks that are never banned."""
+        return (*self.exempt, *self.proxies)
+
     def take_over(self, other: Settings) -> None:
         """Replace all values by those of ``other``.
 

@@ -28,7 +28,7 @@ _BATCH, _BATCH_BYTES = (
     64,
     512 << 10,
 )  # entries that are applied before others in the loop have a turn
-_MOST_FENCED = 10_000  # ended writers that are remembered; a late entry comes soon or never
+_MOST_FENCED = 1000  # ended writers that are remembered; a late entry comes soon or never
 _LOOKS_TO_PING = 5
 
 

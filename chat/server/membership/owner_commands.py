@@ -70,7 +70,12 @@ class OwnerCommands:
             (Verb.REMOVE, self._remove),
             (Verb.ROOM, self._change),
         ):
-            commands.add_shared(verb, partial(self._execute, handler))
+            commands.add_shared(verb, partial(self._execute, handler), self._is_no_owner)
+
+    def _is_no_owner(self, member: Member, command: Command) -> bool:
+        """Return whether a command is refused now, so that it needs no entry of a log."""
+        room = self._service.rooms.find(command.room)
+        return room is None or not room.is_owner(member)
 
     def _execute(
         self, handler: _OwnerHandler, member: Member, command: Command, nonce: str | None

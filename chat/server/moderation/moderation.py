@@ -56,7 +56,7 @@ class Moderation:
 
     ``thread`` is None for a server without a data directory. ``is_moderators`` takes the key of a name and tells
     whether the account is a moderator's: moderators can't be kicked, banned or muted by others. ``forget_devices`` is
-    called with the key of a name that is banned.
+    called with the key of a name that is banned. ``protected`` returns the networks that are never banned.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class Moderation:
         self._service = service
         self._directory = directory
         self._settings = settings
+        self.protected: Callable[[], Sequence[Network]] = lambda: settings.protected
         self._thread = thread
         self._is_moderators = is_moderators
         self._forget_devices = forget_devices
@@ -87,12 +88,14 @@ class Moderation:
 
     def serve(self, commands: Commands) -> None:
         """Add the commands to the table of commands."""
-        commands.add_shared_plain(Verb.KICK, partial(self._execute, self._kick))
-        commands.add_shared_plain(Verb.BAN, partial(self._execute, self._ban))
-        commands.add_shared_plain(Verb.UNBAN, partial(self._execute, self._unban))
+        for verb, handler in (
+            *((Verb.KICK, self._kick), (Verb.BAN, self._ban), (Verb.UNBAN, self._unban)),
+            *((Verb.MUTE, self._mute), (Verb.UNMUTE, self._unmute)),
+        ):
+            commands.add_shared_plain(
+                verb, partial(self._execute, handler), lambda member, command: not member.moderator
+            )
         commands.add_plain(Verb.BANS, partial(self._execute, self._list))
-        commands.add_shared_plain(Verb.MUTE, partial(self._execute, self._mute))
-        commands.add_shared_plain(Verb.UNMUTE, partial(self._execute, self._unmute))
 
     def start(self) -> None:
         """Read the bans before anyone can log in. Raises DatabaseFault."""
@@ -284,7 +287,7 @@ class Moderation:
 
     def _bannable(self, host: str | None) -> Network | None:
         # Proxies too: the connections of a proxy that sends no client address may be those of all users.
-        network = address_key(host, (*self._settings.exempt, *self._settings.proxies))
+        network = address_key(host, self.protected())
         return None if network is None or is_loopback(network) else network
 
     def _addresses_of(self, name: UserName, peer: Peer) -> tuple[list[Network], str]:

@@ -30,12 +30,12 @@ from chat.server.history.history import HistoryStore
 from chat.server.history.stored import LogName
 from chat.server.log.log import Change, LogClock, LogFull
 from chat.server.log.operations import Operations
+from chat.server.replication.cluster_status import status_of
 from chat.server.replication.faults import CannotFollow
-from chat.server.replication.leases import read_leases
 from chat.server.replication.peer_links import PeerLinks
 from chat.server.replication.record_codec import VERSION
 from chat.server.replication.remote_member import RemoteMember
-from chat.server.replication.server_list import ServerList, facts_of
+from chat.server.replication.server_list import ServerFacts, ServerList, facts_of
 from chat.server.replication.shared_log import GONE, SharedLog
 from chat.server.replication.shared_settings import SharedSettings, encode
 from chat.server.replication.stored.fitting import require_fitting_history
@@ -45,7 +45,7 @@ from chat.server.replication.stored.state_notes import SharedSequences, StateNot
 from chat.server.replication.stored.state_writer import StateWriter
 from chat.server.room.service import ChatService
 from chat.server.sessions.session import Session
-from chat.server.settings import Settings
+from chat.server.settings import Network, Settings
 from chat.server.storage.database import Database
 
 log = logging.getLogger("chat.server")
@@ -98,6 +98,7 @@ class Cluster:
         self._limits = limits
         self._configured = replace(settings)
         self._settings = settings
+        self._fingerprint = ""
         self.servers: ServerList | None = None
         self.shared_settings: SharedSettings | None = None
         self._directory = directory
@@ -232,7 +233,8 @@ class Cluster:
         assert self.shared_settings is not None
         try:
             self.links.open(self.log.incarnation)
-            self.servers.tell(facts_of(self._configured, self.links.address, fingerprint, VERSION))
+            self._fingerprint = fingerprint
+            self.servers.tell(self._facts(self._configured))
             if encode(self._configured) != self.shared_settings.stored():
                 self.shared_settings.tell(self._configured)
         except LogFull as problem:
@@ -243,6 +245,26 @@ class Cluster:
                     "the server %s shows clients another key than this one: they will not trust it",
                     other.node,
                 )
+
+    def _facts(self, settings: Settings) -> ServerFacts:
+        return facts_of(settings, self.links.address, self._fingerprint, VERSION)
+
+    def share(self, wanted: Settings) -> Settings:
+        """Have the log change what other servers know of the settings: see ``SharedSettings.ask``."""
+        assert self.servers is not None
+        assert self.shared_settings is not None
+        own = self.servers.of(self.log.incarnation)
+        facts = self._facts(wanted)
+        if own is not None and own.protected != facts.protected:
+            try:
+                self.servers.tell_soon(facts)
+            except LogFull:
+                log.error("other servers do not know the new proxies yet; reload again later")
+        return self.shared_settings.ask(wanted)
+
+    def protected(self) -> tuple[Network, ...]:
+        """Return the networks that no moderator can ban, alike on all servers."""
+        return self.servers.protected() if self.servers is not None else ()
 
     def await_content(self, size: int, digest: bytes) -> AwaitedContent:
         """Return what stands for a content that is kept, but not here."""
@@ -259,36 +281,11 @@ class Cluster:
 
     def status(self) -> dict[str, Any]:
         """Return how this server stands to the cluster: see ``cluster_report``."""
-        replicated = self.replicated
-        records, size = replicated.waiting if replicated is not None else (0, 0)
-        users: dict[str, set[str]] = {}
-        for member in self._directory:
-            users.setdefault(member.home, set()).add(member.name.key)
-        leases = read_leases(self.url)
         servers = self.servers.all() if self.servers is not None else {}
-        return {
-            "node": self.node,
-            "standing": self.standing.value,
-            "reason": self.reason,
-            "epoch": replicated.epoch if replicated is not None else "",
-            "applied": replicated.applied.n if replicated is not None else 0,
-            "head": replicated.head if replicated is not None else 0,
-            "waiting": {"records": records, "bytes": size},
-            "engine": str(self.url.addresses[0]),
-            "servers": [
-                {
-                    "node": facts.node,
-                    "addresses": list(facts.addresses),
-                    "peer": facts.peer,
-                    "version": facts.version,
-                    "users": len(users.get(run, ())),
-                    "applied": leases[run].applied if run in leases else None,
-                    "lease_ends_in": leases[run].ends_in if run in leases else None,
-                    "is_here": run == self.log.incarnation,
-                }
-                for run, facts in servers.items()
-            ],
-        }
+        homes = ((member.home, member.name.key) for member in self._directory)
+        about = {"node": self.node, "standing": self.standing.value, "reason": self.reason}
+        own = self.log.incarnation
+        return {**about, **status_of(self.url, self.replicated, own, servers, homes)}
 
     def _begin(self, place: AppliedPlace) -> ReplicatedLog:
         """Return the log behind ``place``, with a lease. Raises CannotFollow."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from ipaddress import ip_network
 from typing import Any, NamedTuple
 
 from chat import __version__
 from chat.net.address import Address
 from chat.server.log.log import Change
 from chat.server.log.operations import Operations
-from chat.server.settings import Settings
+from chat.server.settings import Network, Settings
 
 SERVER = "server"
 
@@ -18,7 +19,8 @@ class ServerFacts(NamedTuple):
     """Describe a server to the others: its name, where clients and servers reach it, and its version.
 
     ``level`` is the feature level of its records: see ``record_codec.VERSION``. ``fingerprint`` is that of the key that
-    it shows to clients; empty without TLS.
+    it shows to clients; empty without TLS. ``protected`` are networks that must not be banned: its proxies, and those
+    that are exempt from its limits.
     """
 
     node: str
@@ -27,6 +29,7 @@ class ServerFacts(NamedTuple):
     version: str
     level: int
     fingerprint: str
+    protected: tuple[str, ...] = ()
 
 
 class ServerList:
@@ -35,6 +38,7 @@ class ServerList:
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
         self._servers: dict[str, ServerFacts] = {}
+        self._protected: tuple[Network, ...] | None = None
         # Called when a server has come or gone.
         self.on_change: Callable[[], object] = lambda: None
         operations.add(SERVER, self._note)
@@ -45,6 +49,7 @@ class ServerList:
     def restore(self, stored: Mapping[str, Mapping[str, Any]]) -> None:
         """Take over what ``stored`` returned when the state was written."""
         self._servers = {run: _read(fields) for run, fields in stored.items()}
+        self._protected = None
 
     def stored(self) -> dict[str, dict[str, Any]]:
         """Return the servers as JSON can hold them."""
@@ -57,6 +62,7 @@ class ServerList:
     def forget(self, run: str) -> None:
         """Note that the server run ``run`` has ended."""
         if self._servers.pop(run, None) is not None:
+            self._protected = None
             self.on_change()
 
     def of(self, run: str) -> ServerFacts | None:
@@ -71,9 +77,21 @@ class ServerList:
         """Return the servers besides the run ``own``."""
         return [facts for run, facts in self._servers.items() if run != own]
 
+    def tell_soon(self, facts: ServerFacts) -> None:
+        """Tell the others what has changed about this server, without waiting. Raises LogFull."""
+        self._operations.post(SERVER, facts._asdict())
+
+    def protected(self) -> tuple[Network, ...]:
+        """Return the networks that must not be banned at any server."""
+        if self._protected is None:
+            named = {each for facts in self._servers.values() for each in facts.protected}
+            self._protected = tuple(map(ip_network, sorted(named)))
+        return self._protected
+
     def _note(self, change: Change) -> None:
         # Another run of this server may have crashed; a fence ends it later.
         self._servers[change.writer] = _read(change.fields)
+        self._protected = None
         self.on_change()
 
 
@@ -86,10 +104,12 @@ def facts_of(settings: Settings, peer: Address | None, fingerprint: str, level: 
         __version__,
         level,
         fingerprint,
+        tuple(map(str, settings.protected)),
     )
 
 
 def _read(fields: Mapping[str, Any]) -> ServerFacts:
     values = {name: fields[name] for name in ServerFacts._fields}
     values["addresses"] = tuple(values["addresses"])
+    values["protected"] = tuple(values["protected"])
     return ServerFacts(**values)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from ipaddress import ip_network
 from typing import Any
 
 from chat.server.log.log import Change, LogFull
@@ -16,8 +15,7 @@ log = logging.getLogger("chat.server")
 
 SETTINGS = "settings"
 _PLAIN = ("max_users", "max_sessions", "max_rooms", "announce_up_to", "members_only", "motd")
-_NETWORKS = ("exempt", "proxies")
-_SHARED = (*_PLAIN, *_NETWORKS, "create_rooms")
+_SHARED = (*_PLAIN, "create_rooms")
 
 
 class SharedSettings:
@@ -73,8 +71,6 @@ class SharedSettings:
 def encode(settings: Settings) -> dict[str, Any]:
     """Return what servers share of ``settings``, as JSON can hold it."""
     values: dict[str, Any] = {name: getattr(settings, name) for name in _PLAIN}
-    for name in _NETWORKS:
-        values[name] = list(map(str, getattr(settings, name)))
     values["create_rooms"] = settings.create_rooms.value
     return values
 
@@ -82,9 +78,6 @@ def encode(settings: Settings) -> dict[str, Any]:
 def _decode(fields: Mapping[str, Any]) -> dict[str, Any]:
     # Another version may share further settings.
     values: dict[str, Any] = {name: fields[name] for name in _PLAIN if name in fields}
-    for name in _NETWORKS:
-        if name in fields:
-            values[name] = tuple(map(ip_network, fields[name]))
     if "create_rooms" in fields:
         values["create_rooms"] = CreateRooms(fields["create_rooms"])
     return values

@@ -143,9 +143,14 @@ class Commands:
 
         self.add(verb, execute)
 
-    def add_shared_plain(self, verb: Verb, handler: PlainHandler) -> None:
+    def add_shared_plain(
+        self,
+        verb: Verb,
+        handler: PlainHandler,
+        changes_nothing: Callable[[Member, Command], bool] | None = None,
+    ) -> None:
         """Let ``handler`` execute the command ``verb`` as ``add_shared`` does, and answer with a sentence."""
-        self.add_shared(verb, _answering(handler))
+        self.add_shared(verb, _answering(handler), changes_nothing)
 
     def execute(self, member: Member, command: Command, nonce: str | None) -> CommandAnswer | None:
         """Execute ``command`` of ``member``; return the answer, or None if it was sent. Raises CommandRefused."""

@@ -178,3 +178,18 @@ def test_a_message_that_one_server_cannot_deliver_ends_that_server(
     alice.say_in(None, "hello")
 
     assert raised == ([problem] if isinstance(problem, OSError) else [])
+
+
+def test_commands_that_are_refused_are_not_said_in_the_log(twins: Twins) -> None:
+    mallory = come(twins.adam, "mallory")
+    come(twins.berta, "alice")
+    mallory.say_in(None, "hello")
+    before = len(twins.engine.entries)
+
+    for _ in range(3):
+        for command in ("kick", "ban", "unban", "mute", "unmute"):
+            assert mallory.code(command, target="alice") == "not-allowed"
+        assert mallory.code("topic", topic="mine") == "not-allowed"
+        assert mallory.code("topic", room="nowhere", topic="mine") == "no-such-room"
+
+    assert (len(twins.engine.entries), twins.engine.waiting) == (before, 0)
