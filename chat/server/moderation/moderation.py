@@ -92,7 +92,6 @@ class Moderation:
             *((Verb.KICK, self._kick), (Verb.BAN, self._ban), (Verb.UNBAN, self._unban)),
             *((Verb.MUTE, self._mute), (Verb.UNMUTE, self._unmute)),
         ):
-            # A command that is refused is no entry of the log.
             commands.add_shared_plain(
                 verb, partial(self._execute, handler), lambda member, command: not member.moderator
             )
