@@ -13,6 +13,7 @@ from chat.protocol.notices import LeaveReason, NoticeCode
 from chat.server.log.log import Change
 from chat.server.log.operations import UnknownOperation
 from chat.server.room.commands import COMMAND
+from chat.server.rooms.room import ChatRoom
 from tests.server.fakes import wait_until
 from tests.server.late_log import LateLog
 from tests.server.log.test_late_log import log_of
@@ -137,7 +138,7 @@ def test_a_command_that_only_asks_waits_for_no_log(server: TestServer) -> None:
     [verb.value for verb in Verb if verb not in (Verb.REGISTER, Verb.PASSWD, Verb.FORGET)],
 )
 def test_each_command_that_changes_what_users_share_is_in_the_log(
-    server: TestServer, verb: str
+    server: TestServer, verb: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads = [
         "bans",
@@ -153,6 +154,9 @@ def test_each_command_that_changes_what_users_share_is_in_the_log(
         "read",  # of a guest, who has no marks
     ]
     alice = come(server, "alice")
+    # A user without the right is refused without the log.
+    server.session("alice").moderator = True
+    monkeypatch.setattr(ChatRoom, "is_owner", lambda room, member: True)
     log = hold(server)
     alice.send(
         MessageType.UTF8,
