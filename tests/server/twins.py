@@ -17,6 +17,8 @@ from gevent.event import Event
 
 from chat.net.address import parse_address
 from chat.net.engine_url import parse_engine_url
+from chat.protocol.names import parse_user_name
+from chat.server.accounts.accounts import add_account
 from chat.server.cluster.log_entry import ORIGIN, EntryId, LogEntry
 from chat.server.cluster.standing import Standing
 from chat.server.history.writer import open_writer
@@ -31,6 +33,7 @@ from chat.server.replication.stored.place import (
 )
 from chat.server.settings import Settings
 from chat.server.storage.database import Database
+from tests.cheap_hashes import hash_cheaply
 from tests.server.fakes import wait_until
 from tests.server.server_in_test import TestServer
 
@@ -297,3 +300,22 @@ def open_twins(directory: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any)
         yield twins
     finally:
         twins.close()
+
+
+def found_with_account(directory: Path, name: str, password: str) -> Path:
+    """Do what ``found`` does, with an account; return the data directory of the first server."""
+    first = directory / "adam"
+    first.mkdir()
+    add_account(Database(first), parse_user_name(name), hash_cheaply(password))
+    found(directory)
+    return first
+
+
+@contextmanager
+def open_commanded_twins(directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twins]:
+    """Run two servers, of which the first takes commands of the operator."""
+    with open_twins(directory, monkeypatch) as twins:
+        control = twins.adam.parts.make_control_server(directory / "adam", list)
+        control.start()
+        yield twins
+        control.stop()

@@ -126,9 +126,7 @@ class ChatService(UserPresence):
 
         The caller keeps its own hold on a large content. A record that is not settled yet holds it, too.
         """
-        if self._sharing.is_shared and (run.to is not None or run.room is not None):
-            run = _readable_everywhere(run)
-        record = Record(sender, run)
+        record = Record(sender, _readable_everywhere(run) if self._sharing.is_shared else run)
         try:
             if sender.send_queue.closed:
                 raise LogClosed
@@ -157,10 +155,8 @@ class ChatService(UserPresence):
     def _judge(self, sender: Member) -> Rejection | None:
         if sender not in self.names:
             return _ENDED
-        if self._mutes.mutes:
-            sentence = self._mutes.why_muted(sender.name.key)
-            if sentence is not None:
-                return Rejection(NoticeCode.MUTED, sentence)
+        if self._mutes.mutes and (sentence := self._mutes.why_muted(sender.name.key)) is not None:
+            return Rejection(NoticeCode.MUTED, sentence)
         return None
 
     def _address_room(
@@ -197,9 +193,7 @@ class ChatService(UserPresence):
                     self.received[run.type] += run.size
                     say = self._say_texts if run.type is MessageType.UTF8 else self._say_attachment
                     say(sender, run, to, entry.timestamp)
-            except (
-                Exception
-            ) as problem:  # a bug; sessions and transfers wait for this record and those after it
+            except Exception as problem:  # a bug; others wait for this record and those behind it
                 if self._sharing.must_end(problem):
                     raise
                 rejection = _failure()
@@ -258,6 +252,8 @@ class ChatService(UserPresence):
 def _readable_everywhere(run: Run) -> Run:
     """Return ``run`` with an address that every server understands alike: no user and no room has another name."""
     to, room = run.to, run.room
+    if to is None and room is None:
+        return run
     return run._replace(
         to=in_unicode_13(to) if to is not None else None,
         room=in_unicode_13(room) if room is not None else None,

@@ -22,10 +22,9 @@ from chat.server.accounts.passwords import matches
 from chat.server.control.messages import CommandFailed
 from chat.server.replication.stored.founding import CannotFound, found_cluster
 from chat.server.storage.database import Database, belongs_to_cluster
-from tests.cheap_hashes import hash_cheaply
 from tests.server.server_in_test import TestServer
 from tests.server.sessions.test_devices import come
-from tests.server.twins import Twins, found, open_twins
+from tests.server.twins import Twins, found_with_account, open_commanded_twins
 
 FIRST, SECOND = "correct horse", "battery staple"
 
@@ -35,21 +34,14 @@ pytestmark = pytest.mark.usefixtures("cheap_hashes")
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     """Return the data directory of a server of a cluster, where bob is registered."""
-    directory = tmp_path / "adam"
-    directory.mkdir()
-    add_account(Database(directory), parse_user_name("bob"), hash_cheaply(FIRST))
-    found(tmp_path)
-    return directory
+    return found_with_account(tmp_path, "bob", FIRST)
 
 
 @pytest.fixture
 def twins(tmp_path: Path, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twins]:
     """Return two servers; the first one takes commands."""
-    with open_twins(tmp_path, monkeypatch) as twins:
-        control = twins.adam.parts.make_control_server(directory, list)
-        control.start()
+    with open_commanded_twins(tmp_path, monkeypatch) as twins:
         yield twins
-        control.stop()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from chat.server.sessions.answers import MAX_OPEN
 from tests.peers.wire_client import WireClient
 from tests.server.late_log import LateLog
 from tests.server.server_in_test import TestServer
+from tests.tiers import quick_first
 
 UTF8 = MessageType.UTF8
 K = 1024
@@ -32,7 +33,10 @@ FRAMES: list[tuple[dict[str, object], bytes, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("seed", "count"), [*((seed, 150) for seed in range(7)), (7, 10_000)])
+@pytest.mark.parametrize(
+    ("seed", "count"),
+    quick_first([*((seed, 150) for seed in range(7)), (7, 10_000)], "many frames", quick=7),
+)
 def test_answers_come_in_the_order_of_frames_whenever_the_log_commits(
     open_a_chat_server: Callable[..., TestServer], seed: int, count: int
 ) -> None:

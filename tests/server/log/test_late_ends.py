@@ -99,7 +99,7 @@ def test_a_user_whose_message_waits_is_told_so(
         assert frame.header.get("notice") != "waiting"
 
 
-def test_ten_thousand_answers_come_in_the_order_of_their_frames(
+def test_thousands_of_answers_come_in_the_order_of_their_frames(
     late_chat_server: TestServer,
 ) -> None:
     rng = random.Random(11)
@@ -115,21 +115,21 @@ def test_ten_thousand_answers_come_in_the_order_of_their_frames(
         ({"command": "bans"}, b""),
     ]
     frames = []
-    for number in range(10_000):
+    for number in range(4000):
         header, content = rng.choice(kinds)
         frames.append(alice.encode(UTF8, {**header, "nonce": str(number)}, content))
     sending = gevent.spawn(alice.send_bytes, b"".join(frames))
-    reading = gevent.spawn(_read_all, bob, 10_000)
+    reading = gevent.spawn(_read_all, bob, 4000)
     committing = gevent.spawn(_commit_in_batches, log_of(late_chat_server), rng)
     nonces: list[int] = []
-    while len(nonces) < 10_000:
+    while len(nonces) < 4000:
         frame = alice.read_frame()
         if "nonce" in frame.header:
             nonces.append(int(frame.header["nonce"]))
     committing.kill()
     reading.kill()
     sending.join()
-    assert nonces == list(range(10_000))
+    assert nonces == list(range(4000))
 
 
 def _read_all(client: WireClient, count: int) -> None:

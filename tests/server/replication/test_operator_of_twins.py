@@ -11,14 +11,11 @@ import gevent
 import pytest
 
 from chat.protocol.commands import RoomKind
-from chat.protocol.names import parse_user_name
 from chat.server import cli
-from chat.server.accounts.accounts import add_account
 from chat.server.storage.database import Database
-from tests.cheap_hashes import hash_cheaply
 from tests.server.membership.visitors import PASSWORD, come
 from tests.server.shared_state import differences, shared_state
-from tests.server.twins import Twins, found, open_twins
+from tests.server.twins import Twins, found_with_account, open_commanded_twins
 
 NEW_LETTER = "\ua7c0"  # of Unicode 14
 
@@ -28,21 +25,14 @@ pytestmark = pytest.mark.usefixtures("cheap_hashes")
 @pytest.fixture
 def directory(tmp_path: Path) -> Path:
     """Return the data directory of a server of a cluster, where bob is registered."""
-    directory = tmp_path / "adam"
-    directory.mkdir()
-    add_account(Database(directory), parse_user_name("bob"), hash_cheaply(PASSWORD))
-    found(tmp_path)
-    return directory
+    return found_with_account(tmp_path, "bob", PASSWORD)
 
 
 @pytest.fixture
 def twins(tmp_path: Path, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twins]:
     """Return two servers; the first one takes commands. At the end they know the same, as do their files."""
-    with open_twins(tmp_path, monkeypatch) as twins:
-        control = twins.adam.parts.make_control_server(directory, list)
-        control.start()
+    with open_commanded_twins(tmp_path, monkeypatch) as twins:
         yield twins
-        control.stop()
         adam, berta = (shared_state(server.parts) for server in twins.both)
         assert differences(adam, berta) == []
 
