@@ -28,6 +28,10 @@ _ALL_INTERFACES = ("", "0.0.0.0", "::")
 _NEED_CLUSTER = ("node", "public-address", "peer-listen", "peer-address", "peer-secret-file")
 
 
+# Bytes. A message and its header are one record of the log.
+_LARGEST_TEXT = 4 << 20
+
+
 def read_engine(text: str, where: str) -> EngineUrl:
     """Parse the URL of the engine, and try to read the files that it names. Raises UsageError."""
     # Imported only here: few servers have an engine.
@@ -123,6 +127,9 @@ def cluster_problems(values: dict[str, Any], given: Mapping[str, Given]) -> Iter
         yield f"{where} needs history: a server starts again from the messages that it keeps"
     if "peer-secret-file" not in given:
         yield f"{where} needs --peer-secret-file, with one secret for all servers of the cluster"
+    if values.get("max_text", 0) > _LARGEST_TEXT:
+        where_text = given["max-text"].where
+        yield f"{where_text}: a text travels through the log; expected at most 4M with --cluster"
     listen = values.setdefault("peer_listen", Settings().peer_listen)
     for name in ("address", "metrics-address"):
         if values.get(name.replace("-", "_")) == listen and listen.port:

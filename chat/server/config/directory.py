@@ -36,21 +36,25 @@ def default_room_of(options: dict[str, Any]) -> UserName | None:
 
 def engine_of(options: dict[str, Any]) -> EngineUrl:
     """Return the engine of the server's cluster: by option or settings file. Raises UsageError."""
-    known = known_engine_of(options)
-    if known is not None:
-        return known
+    typed = options["--cluster"]
+    if typed is not None:
+        return read_engine(typed, "--cluster")
+    given = _settings(options)
+    if "cluster" in given:
+        return read_engine(*given["cluster"])
     raise UsageError(
         "--cluster is missing: expected the engine's URL, or --config=FILE with a file that has it"
     )
 
 
 def known_engine_of(options: dict[str, Any]) -> EngineUrl | None:
-    """Return what ``engine_of`` does; None if neither the options nor the settings name an engine."""
-    typed = options["--cluster"]
-    if typed is not None:
-        return read_engine(typed, "--cluster")
-    given = _settings(options)
-    return read_engine(*given["cluster"]) if "cluster" in given else None
+    """Return what ``engine_of`` does; None if there is none, or a file of its URL is for the service alone."""
+    try:
+        return engine_of(options)
+    except UsageError:
+        if options["--cluster"] is not None:
+            raise
+        return None
 
 
 def _settings(options: dict[str, Any]) -> dict[str, Given]:

@@ -22,7 +22,8 @@ Then the server stops. Clients that know this come back within seconds, and send
 answered; connections of other clients end when the server stops. SIGTERM does the same.
 
 Options:
-  --cluster=<url>           the engine, as for the server (default: that of the settings file)
+  --cluster=<url>           the engine, as for the server (default: that of the settings file, if
+                            the files in it can be read here)
   --json                    print a JSON object, for programs
   --wait                    return only when the server has stopped
   --data-directory=<directory>

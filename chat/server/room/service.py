@@ -198,7 +198,11 @@ class ChatService(UserPresence):
                     raise
                 rejection = _failure()
             # After the delivery: this may make a session send further answers, which come after the echo.
-            record.settle(rejection)
+            try:
+                record.settle(rejection)
+            except Exception:
+                # The message stands: a user who cannot be told of it must not end the log.
+                log.exception("cannot tell what became of a message")
 
     def _say_texts(
         self, sender: Member, run: Run, to: Recipient | ChatRoom, timestamp: str

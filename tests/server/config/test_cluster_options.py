@@ -176,6 +176,15 @@ def test_a_cluster_needs_history(secret: Path) -> None:
     )
 
 
+def test_a_text_fits_into_the_log(secret: Path) -> None:
+    assert in_cluster(secret, "--max-text=4M").max_text == 4 << 20
+    [problem] = problems_of(f"--cluster={ENGINE}", f"--peer-secret-file={secret}", "--max-text=5M")
+    assert (
+        problem == "--max-text: a text travels through the log; expected at most 4M with --cluster"
+    )
+    assert config("--max-text=5M").settings.max_text == 5 << 20
+
+
 @pytest.mark.parametrize("missing", ["redis", "hiredis"])
 def test_a_cluster_needs_its_extra(
     missing: str, secret: Path, monkeypatch: pytest.MonkeyPatch

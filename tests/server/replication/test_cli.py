@@ -165,6 +165,19 @@ def test_a_cluster_is_founded_once_and_left(types: Types, url: str, tmp_path: Pa
 
 
 @needs_engine
+def test_a_server_leaves_also_if_its_password_is_for_the_service_alone(
+    types: Types, url: str, tmp_path: Path
+) -> None:
+    types("cluster", "init", f"--cluster={url}")
+    file = tmp_path / "server.toml"
+    file.write_text(f'cluster = "{url}?password-file=/run/credentials/nowhere"\n')
+    out, _ = types("cluster", "leave", f"--config={file}")
+    assert "; a new epoch begins: " in out
+    _, err = types("cluster", "leave", f"--cluster={url}?password-file=/nowhere", status=2)
+    assert "cannot read /nowhere" in err
+
+
+@needs_engine
 def test_the_engine_may_stand_in_the_settings_file(types: Types, url: str, tmp_path: Path) -> None:
     file = tmp_path / "server.toml"
     _, err = types("cluster", "init", status=2)

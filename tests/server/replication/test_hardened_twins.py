@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from chat.protocol import names
+from chat.protocol.descriptor import MessageType
 from chat.protocol.errors import UserNameError
 from chat.protocol.names import UserName
+from chat.protocol.runs import Run
 from chat.server.log.log import Change, Entry, Record
 from tests.server.fakes import wait_until
 from tests.server.membership.visitors import come
@@ -193,3 +195,33 @@ def test_commands_that_are_refused_are_not_said_in_the_log(twins: Twins) -> None
         assert mallory.code("topic", room="nowhere", topic="mine") == "no-such-room"
 
     assert (len(twins.engine.entries), twins.engine.waiting) == (before, 0)
+
+
+def test_a_user_who_cannot_be_told_of_a_change_does_not_end_the_log(
+    twins: Twins, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(told: object) -> None:
+        raise OSError(errno.EPIPE, "broken")
+
+    come(twins.adam, "alice")
+    server = twins.adam
+    change, record = Change("nothing", {}), Record(server.session("alice"), text_run("hello"))
+    server.parts.operations.add("nothing", lambda change: None)
+    change.on_settled = record.on_settled = fail
+
+    with caplog.at_level(logging.ERROR):
+        for each in (change, record):
+            server.parts.service._apply(entry_of(each))
+
+    assert change.is_settled
+    assert record.rejection is None
+    assert [record.getMessage() for record in caplog.records] == [
+        "cannot tell what became of the operation nothing",
+        "cannot tell what became of a message",
+    ]
+    caplog.clear()
+
+
+def text_run(text: str) -> Run:
+    content = text.encode()
+    return Run(MessageType.UTF8, [content], [None], len(content))
