@@ -102,6 +102,7 @@ complete -c chat-server -n '__chat_server \' cluster init\'' -l cluster -x -d 't
 complete -c chat-server -n '__chat_server \' cluster init\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
 complete -c chat-server -n '__chat_server \' cluster init\'' -l config -r -F -d 'settings file of the server, for its data-directory'
 complete -c chat-server -n '__chat_server \' cluster init\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' cluster leave\'' -l cluster -x -d 'the engine, as for the server'
 complete -c chat-server -n '__chat_server \' cluster leave\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
 complete -c chat-server -n '__chat_server \' cluster leave\'' -l config -r -F -d 'settings file of the server, for its data-directory'
 complete -c chat-server -n '__chat_server \' cluster leave\'' -s h -l help -d 'show this help'

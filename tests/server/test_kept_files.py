@@ -120,9 +120,11 @@ def test_a_damaged_content_is_set_aside_and_said(
         alice = server.join("alice", inline=0)
         assert "damaged" in gone(fetch(server, alice, 1))
         assert "damaged" not in gone(fetch(server, alice, 1))
-        assert server.parts.files is not None
-        assert server.parts.files.status()[:2] == (0, 0)
-        assert server.parts.files.status().damaged == 1
+        files = server.parts.files
+        assert files is not None
+        # The user hears of it before the file has been moved.
+        wait_until(lambda: files.status()[:2] == (0, 0))
+        assert files.status().damaged == 1
         # Sent again, it is there again.
         send(alice, content_of(1))
         assert fetch(server, alice, 1).content == content_of(1)

@@ -167,7 +167,7 @@ class TestLag:
 
 class TestAProgramThatWasStopped:
     def test_it_pings_first(self, watched: Watched) -> None:
-        watched.wait(30)
+        watched.wait(10)
         watched.clock.advance(1000)
         assert watched.liveness.look()
         assert watched.pinged_at == [1010]
@@ -198,7 +198,7 @@ def test_it_looks_until_the_connection_has_ended() -> None:
     ended = PLAIN.event()
     task = PLAIN.spawn(watched.liveness.run, ended)
     ended.set()
-    task.join(30)
+    task.join(5)
     assert watched.link.given_up is None
 
 
