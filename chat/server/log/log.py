@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from chat.process.offload import Outcome
 from chat.protocol.notices import NoticeCode
@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 # one the server must follow, or all messages would have the same time for hours.
 MAX_HOLD = 60.0
 _MICROS = 1_000_000
+
+
+Settled = TypeVar("Settled", "Record", "Change")
 
 
 class LogFull(Exception):
@@ -75,7 +78,7 @@ class Record:
         if self._held and self.run.large is not None:
             self.run.large.release()
         if self.on_settled is not None:
-            self.on_settled(self)
+            _tell(self.on_settled, self)
 
 
 class Change:
@@ -111,7 +114,15 @@ class Change:
         """Store what the operation returned or raised, and call ``on_settled``."""
         self.outcome = outcome
         if self.on_settled is not None:
-            self.on_settled(self)
+            _tell(self.on_settled, self)
+
+
+def _tell(on_settled: Callable[[Settled], object], what: Settled) -> None:
+    """Call ``on_settled``. What is in the log stands: a user who cannot be told of it must not end the log."""
+    try:
+        on_settled(what)
+    except Exception:
+        log.exception("cannot tell a user what the log has committed")
 
 
 class Entry(NamedTuple):

@@ -120,8 +120,4 @@ class Operations:
                 raise
             if not isinstance(problem, self._expected):
                 log.error("cannot carry out the operation %s", change.name, exc_info=problem)
-        try:
-            change.settle(outcome)
-        except Exception:
-            # The change stands: a user who cannot be told of it must not end the log.
-            log.exception("cannot tell what became of the operation %s", change.name)
+        change.settle(outcome)

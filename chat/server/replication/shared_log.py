@@ -14,10 +14,12 @@ from chat.protocol.descriptor import MessageType
 from chat.protocol.frames import Frame
 from chat.protocol.headers import ServerHeader, encode_server_header, parse_server_header
 from chat.protocol.notices import SERVER_NAME, NoticeCode
+from chat.protocol.runs import Run
 from chat.server.cluster.log_entry import EntryId, LogEntry
 from chat.server.delivery.awaited import AwaitedContent
 from chat.server.directory.member import Member
 from chat.server.log.log import Change, Entry, LogClock, LogClosed, LogFull, Record
+from chat.server.log.unicode_13 import in_unicode_13
 from chat.server.replication.record_codec import EncodedChange, decode, encode
 
 log = logging.getLogger("chat.server")
@@ -77,6 +79,17 @@ def content_away(frame: Frame, sentence: str) -> Frame:
     return Frame(MessageType.UTF8, encode_server_header(header), text.encode())
 
 
+def _readable_everywhere(run: Run) -> Run:
+    """Return ``run`` with an address that every server understands alike: no user and no room has another name."""
+    to, room = run.to, run.room
+    if to is None and room is None:
+        return run
+    return run._replace(
+        to=in_unicode_13(to) if to is not None else None,
+        room=in_unicode_13(room) if room is not None else None,
+    )
+
+
 class SharedLog:
     """The ``Log`` of a server in a cluster.
 
@@ -127,6 +140,8 @@ class SharedLog:
             raise LogClosed
         if isinstance(record, Record) and self._taken() >= _FOR_RUNS:
             raise LogFull(_FULL)
+        if isinstance(record, Record):
+            record.run = _readable_everywhere(record.run)
         replicated.append(encode(record, replicated.incarnation))
         self._own.append(record)
         if self._has_room.is_set() and self._taken() >= _FOR_RUNS * _CROWDED:

@@ -34,7 +34,6 @@ from chat.server.log.log import (
 )
 from chat.server.log.operations import Operations
 from chat.server.log.sharing import ALONE, Sharing
-from chat.server.log.unicode_13 import in_unicode_13
 from chat.server.room.kept import KeptMessages
 from chat.server.room.offering import Offering, offer_frame, whole_frame
 from chat.server.room.presence import UserPresence
@@ -126,7 +125,7 @@ class ChatService(UserPresence):
 
         The caller keeps its own hold on a large content. A record that is not settled yet holds it, too.
         """
-        record = Record(sender, _readable_everywhere(run) if self._sharing.is_shared else run)
+        record = Record(sender, run)
         try:
             if sender.send_queue.closed:
                 raise LogClosed
@@ -193,16 +192,17 @@ class ChatService(UserPresence):
                     self.received[run.type] += run.size
                     say = self._say_texts if run.type is MessageType.UTF8 else self._say_attachment
                     say(sender, run, to, entry.timestamp)
-            except Exception as problem:  # a bug; others wait for this record and those behind it
-                if self._sharing.must_end(problem):
-                    raise
-                rejection = _failure()
+            except Exception as problem:  # noqa: BLE001 - a bug; others wait for this record and those behind it
+                rejection = self._failure(problem)
             # After the delivery: this may make a session send further answers, which come after the echo.
-            try:
-                record.settle(rejection)
-            except Exception:
-                # The message stands: a user who cannot be told of it must not end the log.
-                log.exception("cannot tell what became of a message")
+            record.settle(rejection)
+
+    def _failure(self, problem: Exception) -> Rejection:
+        """Log ``problem``, or raise it if it ends this server; return the rejection of the run that it prevented."""
+        if self._sharing.must_end(problem):
+            raise problem
+        log.error("cannot deliver a message", exc_info=problem)
+        return Rejection(NoticeCode.NO_SPACE, "The server failed to deliver the message.")
 
     def _say_texts(
         self, sender: Member, run: Run, to: Recipient | ChatRoom, timestamp: str
@@ -249,22 +249,5 @@ class ChatService(UserPresence):
         self._broadcast.post_attachment(whole_frame(run, header), offer, to.audience)
 
 
-def _readable_everywhere(run: Run) -> Run:
-    """Return ``run`` with an address that every server understands alike: no user and no room has another name."""
-    to, room = run.to, run.room
-    if to is None and room is None:
-        return run
-    return run._replace(
-        to=in_unicode_13(to) if to is not None else None,
-        room=in_unicode_13(room) if room is not None else None,
-    )
-
-
 def _full(problem: LogFull) -> Rejection:
     return Rejection(NoticeCode.NO_SPACE, str(problem))
-
-
-def _failure() -> Rejection:
-    """Log the exception that is being handled; return the rejection of the run that it prevented."""
-    log.exception("cannot deliver a message")  # noqa: LOG004 - called by a handler
-    return Rejection(NoticeCode.NO_SPACE, "The server failed to deliver the message.")

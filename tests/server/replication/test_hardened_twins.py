@@ -216,9 +216,8 @@ def test_a_user_who_cannot_be_told_of_a_change_does_not_end_the_log(
     assert change.is_settled
     assert record.rejection is None
     assert [record.getMessage() for record in caplog.records] == [
-        "cannot tell what became of the operation nothing",
-        "cannot tell what became of a message",
-    ]
+        "cannot tell a user what the log has committed"
+    ] * 2
     caplog.clear()
 
 
