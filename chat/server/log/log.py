@@ -118,7 +118,7 @@ class Change:
 
 
 def _tell(on_settled: Callable[[Settled], object], what: Settled) -> None:
-    """Call ``on_settled``. What is in the log stands: a user who cannot be told of it must not end the log."""
+    """Call ``on_settled``. Its failure concerns one user, and must not end the log."""
     try:
         on_settled(what)
     except Exception:
