@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -37,6 +38,9 @@ from chat.protocol.commands import Command, Verb
 from chat.protocol.descriptor import ATTACHMENTS, MessageType
 from chat.protocol.errors import RemoteProtocolError
 from chat.protocol.notices import NoticeCode
+
+# Seconds between two looks whether another task still reads.
+_LOOK = 0.1
 
 
 class Connection(SessionFacts, RoomHost):
@@ -364,9 +368,12 @@ class Connection(SessionFacts, RoomHost):
             return
         # Read on until the server closes: by then every message is answered. If a socket is closed with unread data,
         # the kernel resets the connection, and the server loses what it has not read yet.
-        # Another task that reads may read to the end, or only its next event.
-        if not self._readers.acquire(timeout=timeout):
-            return
+        # Another task that reads to the end shows what comes: not in its place, as long as it goes on. Or it may read
+        # only its next event.
+        deadline = time.monotonic() + timeout
+        while not self._readers.acquire():
+            if self._ended.wait(_LOOK) or time.monotonic() > deadline:
+                return
         try:
             self._incoming.saves = False
             self._link.set_deadline(timeout)

@@ -341,6 +341,22 @@ class TestClosing:
             reader.join(30)
             assert [type(event) for event in events] == [Welcome]
 
+    def test_who_reads_meanwhile_reads_to_the_end(self, runtime: Runtime) -> None:
+        def script(peer: Peer) -> None:
+            peer.welcome()
+            peer.expect(MessageType.LOGOUT)
+            for number in range(200):
+                peer.say(MessageType.UTF8, "bob", b"%d" % number)
+
+        with ScriptedServer(script) as server:
+            room = connect(server.address, "alice", runtime=runtime)
+            events: list[Event] = []
+            reader = runtime.spawn(lambda: events.extend(room))
+            runtime.sleep(0.02)
+            room.close()
+            reader.join(30)
+            assert len(events) == 201
+
     def test_a_server_that_does_not_let_go(self, runtime: Runtime) -> None:
         over = threading.Event()
         with ScriptedServer(lambda peer: (peer.welcome(), over.wait(30))) as server:
