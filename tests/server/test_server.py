@@ -111,11 +111,15 @@ def test_without_a_host_a_port_in_use_is_not_had(start: Start) -> None:
 
 @needs_ipv6
 def test_an_ipv6_address_is_that_one_alone(start: Start) -> None:
-    [address] = start("[::1]:0").addresses
+    with plain_socket.socket() as other:
+        # No other program gets this port of IPv4 meanwhile, and nothing listens there.
+        other.bind(("127.0.0.1", 0))
+        port = other.getsockname()[1]
+        start(f"[::1]:{port}")
 
-    visit(("::1", address.port))
-    with pytest.raises(ConnectionRefusedError):
-        visit(("127.0.0.1", address.port))
+        visit(("::1", port))
+        with pytest.raises(ConnectionRefusedError):
+            visit(("127.0.0.1", port))
 
 
 def test_a_name_is_all_that_it_means(monkeypatch: pytest.MonkeyPatch, start: Start) -> None:

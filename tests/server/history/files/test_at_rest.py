@@ -13,6 +13,7 @@ from chat.protocol.descriptor import MessageType
 from chat.server.history import cli
 from chat.server.history.files.file_directory import FileDirectory
 from tests.peers.wire_client import WireClient
+from tests.server.fakes import wait_until
 from tests.server.server_in_test import TestServer, open_chat_server
 
 FILE = MessageType.FILE
@@ -82,8 +83,10 @@ def test_a_check_finds_a_damaged_content_and_sets_it_aside(
         alice = server.join("alice", inline=0)
         found = [fetch(server, alice, seq) for seq in (1, 2, 3)]
         assert found.count("gone") in (1, 2)
-        assert server.parts.files is not None
-        assert server.parts.files.status().files == 1
+        files = server.parts.files
+        assert files is not None
+        # A thread notes what is gone.
+        wait_until(lambda: files.status().files == 1, "the index to know it")
 
 
 def test_a_backup_names_the_files_and_a_restore_uses_them_again(
