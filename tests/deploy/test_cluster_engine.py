@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 import gevent
@@ -91,10 +92,16 @@ def start_cluster(
     )
 
 
+def _begin_log(url: EngineUrl) -> bool:
+    """Begin a log; return False while the engine misses its replicas, which may have just connected."""
+    with suppress(EngineRefused), Redialing(Dialer(url, 3.0), LIBRARY).line() as line:
+        return line.create(EPOCH) == EPOCH
+    return False
+
+
 def follow(url: EngineUrl, stack: ExitStack) -> tuple[ReplicatedLog, list[LogEntry]]:
     """Begin a log in the engine, and follow it as a server does."""
-    with Redialing(Dialer(url, 3.0), LIBRARY).line() as line:
-        assert line.create(EPOCH) == EPOCH
+    until(partial(_begin_log, url))
     applied: list[LogEntry] = []
     log = ReplicatedLog(
         url, "chat1", EPOCH, apply=applied.append, tell=lambda standing, reason: None, limits=LIMITS

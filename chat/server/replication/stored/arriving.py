@@ -119,7 +119,10 @@ def prepare_data(
             if fit is not Fit.CUT or state is None or not _drop(url, state.place.epoch):
                 raise
             _begin(directory, url, state)
-    except (DatabaseFault, HistoryFault, CannotFound) as problem:
+    except CannotFound as problem:
+        # Another server may have begun the log a moment ago: then there is one to copy from.
+        raise CannotArrive(str(problem)) from None
+    except (DatabaseFault, HistoryFault) as problem:
         raise CannotArrive(str(problem), is_final=True) from None
 
 
