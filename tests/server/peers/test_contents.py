@@ -167,8 +167,11 @@ def test_users_wait_a_limited_time_for_the_first_byte(place: Place) -> None:
     place.contents._patience = 30.0
     assert not caught.value.is_gone
     # The fetch goes on, and a later user may have it.
+    later = gevent.spawn(place.get)
+    fetches = place.contents._fetches
+    wait_until(lambda: [fetch.waiters for fetch in fetches.values()] == [1], "the later user")
     place.client.may_begin.set()
-    content = place.get()
+    content = later.get(timeout=30)
     assert bytes_of(content) == CONTENT
     assert len(place.client.asked) == 1
     content.release()
