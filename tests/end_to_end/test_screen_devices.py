@@ -101,6 +101,12 @@ def shown(screen: Screen, *texts: str) -> None:
         assert sum(row.endswith(f"]: {text}") for row in rows) == 1, "\n".join(rows)
 
 
+def is_noted_as_sent(text: str, state: str) -> bool:
+    """Return whether the last record with the text, which may be its draft, tells of its sending, too."""
+    _, found, rest = state.rpartition(text)
+    return bool(found) and '"sent"' in rest
+
+
 def test_a_killed_client_looks_up_its_line_and_says_it_once(place: Place) -> None:
     with place.device("laptop") as laptop:
         laptop.command("an answered line")
@@ -108,9 +114,7 @@ def test_a_killed_client_looks_up_its_line_and_says_it_once(place: Place) -> Non
         place.server.send_signal(signal.SIGSTOP)
         laptop.command("a line without an answer")
         laptop.wait_for(r"\[bob\]: a line without an answer …$")
-        # Before, it may be there as a draft.
-        text = "a line without an answer"
-        eventually(lambda: '"sent"' in place.state_of("laptop").rpartition(text)[2])
+        eventually(lambda: is_noted_as_sent("a line without an answer", place.state_of("laptop")))
         laptop.process.kill()
         laptop.process.wait()
     place.server.send_signal(signal.SIGCONT)
