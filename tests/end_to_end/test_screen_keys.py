@@ -236,6 +236,7 @@ def shows_what_is_new(stage: Stage, key: str) -> None:
 
 
 def draws_again(stage: Stage, key: str) -> None:
+    fill(stage, 1)  # what was said before is drawn, too
     stage.bob.press("a draft")
     before = stage.bob.wait_until(lambda rows: rows[-1] == "a draft")
     os.write(stage.bob.far, b"\x1b7\x1b[4;1Hwritten by somebody else\x1b8")
