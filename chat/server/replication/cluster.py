@@ -17,7 +17,6 @@ from chat.protocol.notices import LeaveReason
 from chat.server.accounts.accounts import Account, Accounts
 from chat.server.cluster.lease import LeaseRefused
 from chat.server.cluster.lease_watch import LeaseWatch
-from chat.server.cluster.log_entry import EntryId
 from chat.server.cluster.redis_connection import EngineAway
 from chat.server.cluster.replicated_log import ReplicatedLog
 from chat.server.cluster.replication_limits import DEFAULT_LIMITS, ReplicationLimits
@@ -108,7 +107,6 @@ class Cluster:
         self._memory: Mapping[str, MemoryFact] = {}
         self._writing: gevent.Greenlet[..., None] | None = None
         self._watch: LeaseWatch | None = None
-        self._written: EntryId | None = None
         self._epoch_of_history: Callable[[], str] = str
         self._heads_of_history: Callable[[], dict[LogName, int]] = dict
         self._moved = Event()  # something was applied, or the standing has changed
@@ -364,14 +362,15 @@ class Cluster:
         if self.servers is not None:
             self.servers.forget(run)
 
-    def _take_changes(self) -> tuple[AppliedPlace, StateChanges] | None:
+    def _take_changes(
+        self, written: AppliedPlace | None
+    ) -> tuple[AppliedPlace, StateChanges] | None:
         replicated = self.replicated
         if replicated is None or self._notes is None:
             return None
         applied = replicated.applied
-        if applied == self._written:
+        if written is not None and applied == written.applied:
             return None
-        self._written = applied
         place = AppliedPlace(replicated.epoch, applied, tuple(replicated.reader.fenced))
         return place, self._notes.take()
 

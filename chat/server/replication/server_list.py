@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from ipaddress import ip_network
 from typing import Any, NamedTuple
 
@@ -39,12 +39,7 @@ class ServerList:
         self._operations = operations
         self._servers: dict[str, ServerFacts] = {}
         self._protected: tuple[Network, ...] | None = None
-        # Called when a server has come or gone.
-        self.on_change: Callable[[], object] = lambda: None
         operations.add(SERVER, self._note)
-
-    def __len__(self) -> int:
-        return len(self._servers)
 
     def restore(self, stored: Mapping[str, Mapping[str, Any]]) -> None:
         """Take over what ``stored`` returned when the state was written."""
@@ -63,7 +58,6 @@ class ServerList:
         """Note that the server run ``run`` has ended."""
         if self._servers.pop(run, None) is not None:
             self._protected = None
-            self.on_change()
 
     def of(self, run: str) -> ServerFacts | None:
         """Return what the server run ``run`` has told; None if it has ended."""
@@ -92,7 +86,6 @@ class ServerList:
         # Another run of this server may have crashed; a fence ends it later.
         self._servers[change.writer] = _read(change.fields)
         self._protected = None
-        self.on_change()
 
 
 def facts_of(settings: Settings, peer: Address | None, fingerprint: str, level: int) -> ServerFacts:

@@ -14,7 +14,7 @@ from chat.server.accounts.accounts import add_account
 from chat.server.history.faults import HistoryFault
 from chat.server.mailboxes.read_marks import ROOM, Mark
 from chat.server.replication.stored import state_writer
-from chat.server.storage.database import Database
+from chat.server.storage.database import Database, DatabaseFault
 from tests.cheap_hashes import hash_cheaply
 from tests.server.fakes import wait_until
 from tests.server.membership.visitors import PASSWORD, Visitor, come
@@ -44,6 +44,10 @@ def twins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twins]:
 
 def member(server: TestServer, name: str) -> Visitor:
     return come(server, name, password=PASSWORD)
+
+
+def fail_as_a_full_disk_does(work: object) -> None:
+    raise DatabaseFault("chat.db: database or disk is full")
 
 
 def come_back(twins: Twins) -> None:
@@ -103,6 +107,31 @@ def test_a_restart_sets_no_marks(twins: Twins) -> None:
     mona.say_in("kitchen", "hi")
     gil.do("register", password=PASSWORD)
     come_back(twins)
+
+
+def test_what_could_not_be_written_is_written_at_the_next_try(
+    twins: Twins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gil, hugo = come(twins.adam, "gil"), come(twins.adam, "hugo")
+    twins.write()
+    hugo.say_in(None, "hello")
+    gil.leave()
+    wait_until(
+        lambda: not any(each.parts.directory.named("gil") for each in twins.both),
+        "gil to have left",
+    )
+    assert twins.adam.parts.cluster is not None
+    writer = twins.adam.parts.cluster.writer
+    with monkeypatch.context() as full_disk:
+        full_disk.setattr(writer, "run", fail_as_a_full_disk_does)
+        with pytest.raises(DatabaseFault):
+            writer.commit()
+
+    hugo.say_in(None, "it is free again")
+    twins.write()
+
+    twins.copy("adam", "carl")
+    require_alike(twins, twins.adam, twins.start("carl"))
 
 
 def test_what_waits_for_a_user_is_counted_once(twins: Twins) -> None:

@@ -28,8 +28,10 @@ class Written:
         self.writer.take_changes = self._take
         self.writer.give_back = self.given_back.append
 
-    def _take(self) -> tuple[AppliedPlace, StateChanges]:
+    def _take(self, written: AppliedPlace | None) -> tuple[AppliedPlace, StateChanges] | None:
         place = AppliedPlace("epoch", EntryId(self.n, "run", self.n))
+        if place == written:
+            return None
         return place, StateChanges({DEFAULT_ROOM: self.n}, {}, {})
 
     def note(self, mark: str) -> None:
@@ -103,6 +105,23 @@ def test_a_failed_transaction_is_tried_again_with_what_came_later(written: Writt
     written.note("second")
     written.writer.commit()
     assert written.stored() == (2, ["first", "second"])
+
+
+def test_a_place_that_could_not_be_written_is_written_though_the_log_stands_still(
+    written: Written,
+) -> None:
+    written.note("first")
+
+    def fail() -> None:
+        written.writer.until_kept = lambda: None
+        raise DatabaseFault("the disk is full")
+
+    written.writer.until_kept = fail
+    with pytest.raises(DatabaseFault):
+        written.writer.commit()
+    for _ in range(2):
+        written.writer.commit()
+        assert written.stored() == (1, ["first"])
 
 
 def test_a_history_that_is_behind_holds_the_place_back(

@@ -60,19 +60,21 @@ class StateNotes:
         self._directory = directory
         self._facts = facts
         self._written: dict[str, str] = {}
-        self._changed: dict[tuple[str, int], Member] = {}
+        self._changed: set[tuple[str, int]] = (
+            set()
+        )  # sessions: where their home is, and their number
         directory.on_change = rooms.on_change = self._note
 
     def _note(self, member: Member) -> None:
-        self._changed[member.home, member.number] = member
+        self._changed.add((member.home, member.number))
 
     def take(self) -> StateChanges:
         """Return what has changed since the last call."""
         heads, self._sequences.changed = self._sequences.changed, {}
-        changed, self._changed = self._changed, {}
+        changed, self._changed = self._changed, set()
+        members = {id: self._directory.at(*id) for id in changed}
         sessions = {
-            id: self._row(member) if self._directory.at(*id) is member else None
-            for id, member in changed.items()
+            id: None if member is None else self._row(member) for id, member in members.items()
         }
         facts = {name: fact() for name, fact in self._facts.items()}
         texts = {name: ujson.dumps(value) for name, value in facts.items()}
@@ -88,12 +90,9 @@ class StateNotes:
         self._written.clear()
 
     def give_back(self, changes: StateChanges) -> None:
-        """Take back changes that could not be written, besides those that have changed again."""
+        """Take back changes that could not be written. ``take`` returns them as they are by then."""
         self._sequences.changed = {**changes.heads, **self._sequences.changed}
-        for id in changes.sessions:
-            member = self._directory.at(*id)
-            if id not in self._changed and member is not None:
-                self._changed[id] = member
+        self._changed.update(changes.sessions)
         self._written.clear()
 
     def _row(self, member: Member) -> SessionRow:

@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-import gevent
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
@@ -53,8 +52,9 @@ class StateWriter(DatabaseThread):
     """Write what ``write`` gets, in order, about once a second.
 
     ``flushes`` are called before each transaction: parts that hold changes back give them to ``write`` then.
-    ``take_changes`` returns the place and what has changed there, which ``give_back`` takes if it cannot be written;
-    ``until_kept`` waits until history has all messages up to there on the disk: so history is never behind the place.
+    ``take_changes`` gets the last place that was written, and returns the present one and what has changed until there;
+    ``give_back`` takes what cannot be written. ``until_kept`` waits until history has all messages up to the place on
+    the disk: so history is never behind it.
     """
 
     is_behind = True
@@ -62,11 +62,14 @@ class StateWriter(DatabaseThread):
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self.flushes: Sequence[Callable[[], object]] = ()
-        self.take_changes: Callable[[], tuple[AppliedPlace, StateChanges] | None] = lambda: None
+        self.take_changes: Callable[
+            [AppliedPlace | None], tuple[AppliedPlace, StateChanges] | None
+        ] = lambda written: None
         self.give_back: Callable[[StateChanges], object] = lambda changes: None
         self.until_kept: Callable[[], object] = lambda: None
         self._works: list[Work] = []
         self._taken: tuple[AppliedPlace, StateChanges] | None = None
+        self._written: AppliedPlace | None = None
         self._is_sealed = self._is_abandoned = False
         self._writing = BoundedSemaphore(1)
         self._is_stopping = Event()
@@ -132,12 +135,14 @@ class StateWriter(DatabaseThread):
                 elif taken is not None:
                     self.give_back(taken[1])
                 raise
+            if taken is not None:
+                self._written = taken[0]
 
     def _gather(self) -> None:
         """Take what has changed. Does not wait."""
         for flush in self.flushes:
             flush()
-        self._taken = self.take_changes()
+        self._taken = self.take_changes(self._written)
 
 
 def _write(
@@ -149,8 +154,3 @@ def _write(
             work(together)
         if taken is not None:
             write_state(connection, *taken)
-
-
-def run_writer(writer: StateWriter) -> gevent.Greenlet[..., None]:
-    """Start the greenlet of ``writer``."""
-    return gevent.spawn(writer.run_to_the_end)
