@@ -12,6 +12,7 @@ from chat.client.connection import saver
 from chat.client.connection.saver import SaveDirectory, Saver, Saving
 from chat.client.connection.saving import PartialFile
 from chat.client.errors import SaveFailed
+from chat.client.runtime.gevent_runtime import GeventRuntime
 from chat.client.runtime.runtime import Runtime
 from tests.client.runtimes import with_both_runtimes
 
@@ -168,7 +169,8 @@ def test_a_callback_that_fails_ends_nothing_else(
     runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # It is theirs to see whose callback it is; here nobody wants to.
-    monkeypatch.setattr(threading, "excepthook", lambda arguments: None)
+    ended = threading.Semaphore(0)
+    monkeypatch.setattr(threading, "excepthook", lambda arguments: ended.release())
     monkeypatch.setattr(gevent.get_hub(), "exception_stream", None)
     told: list[Saving] = []
     is_told = runtime.event()
@@ -187,6 +189,9 @@ def test_a_callback_that_fails_ends_nothing_else(
     is_told.wait(PATIENCE)
     assert told == savings
     assert at_work.save("b", b"x").wait(PATIENCE) == tmp_path / "b"
+    if not isinstance(runtime, GeventRuntime):
+        # While this hook is there.
+        assert all(ended.acquire(timeout=PATIENCE) for _ in savings)
 
 
 def test_where_no_thread_can_be_begun_it_is_said(
