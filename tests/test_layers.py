@@ -41,6 +41,7 @@ LEAVES = {
     "chat.files.opening",
     "chat.files.home",
     "chat.files.private_files",
+    "chat.files.syncing",
     "chat.net",
     "chat.net.address",
     "chat.net.dead_peer",

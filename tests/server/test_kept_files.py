@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from chat.files import syncing
 from chat.protocol.descriptor import MessageType
 from chat.server.history.files import file_directory
 from chat.server.history.files.file_directory import FileDirectory
@@ -229,7 +230,7 @@ def test_a_durable_server_has_the_content_on_the_disk_before_the_message(
     place: Place, monkeypatch: pytest.MonkeyPatch, durable: bool
 ) -> None:
     events: list[str] = []
-    sync, write = file_directory._sync, Writer.write
+    sync, write = syncing.sync_path, Writer.write
 
     def note_sync(path: Path) -> None:
         sync(path)
@@ -241,7 +242,7 @@ def test_a_durable_server_has_the_content_on_the_disk_before_the_message(
 
     with place.server(durable=durable) as server:
         alice = server.join("alice", inline=0)
-        monkeypatch.setattr(file_directory, "_sync", note_sync)
+        monkeypatch.setattr(file_directory, "sync_path", note_sync)
         monkeypatch.setattr(Writer, "write", note_write)
         offer = send(alice, content_of(1))
     synced = ["content", offer.header["sha256"][:2], "files"] if durable else []

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import time
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
 from chat.files.private_files import (
@@ -14,8 +15,13 @@ from chat.files.private_files import (
     give_to_owner_of_directory,
     make_private_directory,
 )
+from chat.files.syncing import GrowingFile
 from chat.server.history.faults import HistoryFault, faults
 from chat.server.history.reader import FILE_NAME, VERSION
+
+_PATIENCE = 30.0  # seconds for whoever else has locked the file
+# Instructions of SQLite between two looks at the size of a copy. A message takes a few of them.
+_STEPS = 100
 
 
 def backup(directory: Path, target: Path) -> int:
@@ -27,13 +33,10 @@ def backup(directory: Path, target: Path) -> int:
     source = directory / FILE_NAME
     if not source.exists():
         raise HistoryFault(f"there is no history in {directory}")
+    copy_database(source, target)
     with faults(target):
-        # The copy is secret too, from the first moment. SQLite writes into an empty file only.
-        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
         try:
-            with faults(source), closing(_read_only(source)) as connection:
-                connection.execute("VACUUM INTO ?", (os.fspath(target),))
-            with faults(target), closing(sqlite3.connect(target)) as copy, copy:
+            with closing(sqlite3.connect(target)) as copy, copy:
                 copy.execute("INSERT OR REPLACE INTO facts VALUES ('copy', 'yes')")
             return target.stat().st_size
         except BaseException:
@@ -62,15 +65,49 @@ def restore(directory: Path, source: Path) -> Path | None:
     with faults(target):
         make_private_directory(directory)
         new.unlink(missing_ok=True)
-        os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
+        # Not a copy of bytes, which would lack what is in a write-ahead log beside ``source``.
+        copy_database(source, new)
         try:
-            # Not a copy of bytes, which would lack what is in a write-ahead log beside ``source``.
-            with closing(_read_only(source)) as connection:
-                connection.execute("VACUUM INTO ?", (os.fspath(new),))
             return put_in_place(new, directory, "yes")
         except BaseException:
             new.unlink(missing_ok=True)
             raise
+
+
+def copy_database(source: Path, target: Path, *, lasts: bool = True) -> None:
+    """Copy a database, as it is at one moment, into the new file ``target``. A program may be writing ``source``.
+
+    Without ``lasts`` the copy need not survive a power loss. Waits for the disk. Raises HistoryFault.
+    """
+    with faults(target):
+        # The copy is secret too, from the first moment. SQLite writes into an empty file only.
+        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
+        descriptor = os.open(target, flags, FILE_MODE)
+        failures: list[OSError] = []
+        try:
+            with faults(source), closing(_read_only(source)) as connection:
+                if not lasts:
+                    connection.execute("PRAGMA synchronous = OFF")
+                look = partial(_sync_in_time, GrowingFile(descriptor), failures)
+                connection.set_progress_handler(look, _STEPS)
+                connection.execute("VACUUM INTO ?", (os.fspath(target),))
+        except BaseException:
+            target.unlink(missing_ok=True)
+            if failures:
+                raise failures[0] from None
+            raise
+        finally:
+            # Not before: it gives up the locks that SQLite has on the file.
+            os.close(descriptor)
+
+
+def _sync_in_time(file: GrowingFile, failures: list[OSError]) -> bool:
+    """Return whether SQLite must give up."""
+    try:
+        file.sync_in_time()
+    except OSError as problem:
+        failures.append(problem)
+    return bool(failures)
 
 
 def put_in_place(new: Path, directory: Path, mark: str) -> Path | None:
@@ -115,4 +152,5 @@ def keep_former(target: Path) -> Path | None:
 
 
 def _read_only(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    uri = f"{path.absolute().as_uri()}?mode=ro"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_PATIENCE)

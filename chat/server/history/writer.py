@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chat.files.private_files import FILE_MODE, make_private_directory, restrict_mode
+from chat.files.syncing import sync_path
 from chat.server.history.faults import (
     DamagedFile,
     UnsyncedCommit,
@@ -359,15 +360,6 @@ def _create(path: Path) -> bool:
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, FILE_MODE))
         is_new = True
-        _sync_directory(path.parent)
+        sync_path(path.parent)
     restrict_mode(path)
     return is_new
-
-
-def _sync_directory(path: Path) -> None:
-    """Let the names of new files survive a power loss."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

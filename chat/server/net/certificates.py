@@ -18,6 +18,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from chat.files.private_files import FILE_MODE, make_private_directory, restrict_mode
+from chat.files.syncing import sync_path
 from chat.net.fingerprint import Fingerprint, fingerprint_of_certificate
 from chat.server.net.pem_files import UnusablePem, load_chain
 from chat.server.settings import Settings, TlsMode
@@ -223,11 +224,7 @@ def _write(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.rename(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_path(path.parent)
 
 
 def _warn_if_expired(path: Path, leaf: bytes) -> None:

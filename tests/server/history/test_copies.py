@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from itertools import pairwise
 from pathlib import Path
+from random import randbytes
 
 import pytest
 
+from chat.files import syncing
 from chat.protocol.descriptor import MessageType
 from chat.server.history.copies import backup, restore
 from chat.server.history.faults import HistoryFault
@@ -18,8 +23,8 @@ from chat.server.history.writer import Writer
 PAGE = PageSize(100, 1 << 20)
 
 
-def say(writer: Writer, number: int) -> None:
-    text, time = b"text %d" % number, "2026-11-24T09:30:00.000000Z"
+def say(writer: Writer, number: int, padding: bytes = b"") -> None:
+    text, time = b"text %d" % number + padding, "2026-11-24T09:30:00.000000Z"
     run = StoredRun(
         DEFAULT_ROOM, number, time, "alice", None, b"", MessageType.UTF8, [None], [text]
     )
@@ -51,6 +56,44 @@ def test_a_restored_backup_begins_a_new_epoch(tmp_path: Path) -> None:
     assert former is not None
     assert former.exists()
     assert (directory / FILE_NAME).stat().st_mode & 0o777 == 0o600
+
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the directory of a history of 16 MiB. Of a copy, 1 MiB may wait for the disk."""
+    monkeypatch.setattr(syncing, "MOST_UNSYNCED", MIB)
+    writer = Writer(tmp_path / "data", bound=100)
+    writer.add_logs([DEFAULT_ROOM])
+    for number in range(1, 257):
+        say(writer, number, randbytes(MIB // 32).hex().encode())
+    writer.close()
+    return tmp_path / "data"
+
+
+def test_the_disk_writes_a_large_copy_while_it_grows(
+    large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = [0]
+    monkeypatch.setattr(syncing, "_sync_data", lambda file: sizes.append(os.fstat(file).st_size))
+    size = backup(large, large / "copy")
+    # SQLite holds 2 MB back, and writes them at once.
+    assert max(after - before for before, after in pairwise([*sizes, size])) < 5 * MIB
+    assert texts(large)[0].startswith(b"text 1")
+
+
+def test_a_copy_that_the_disk_refuses_is_removed(
+    large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(file: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(syncing, "_sync_data", fail)
+    with pytest.raises(HistoryFault, match=r"cannot use .*/copy: Input/output error$"):
+        backup(large, large / "copy")
+    assert not (large / "copy").exists()
 
 
 def test_two_restores_at_once_keep_both_former_histories(

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from chat.files.private_files import make_private_directory
+from chat.files.syncing import sync_path
 
 NAME = "files"
 _PIECE = 1 << 20
@@ -53,15 +54,15 @@ class FileDirectory:
         """Rename a whole content to its place. It replaces an older copy, which a disk may have damaged."""
         target = self.path_of(digest)
         if self._durable:
-            _sync(arrived)
+            sync_path(arrived)
         is_new = not target.parent.is_dir()
         if is_new:
             make_private_directory(target.parent)
         arrived.replace(target)
         if self._durable:
-            _sync(target.parent)
+            sync_path(target.parent)
             if is_new:
-                _sync(self.path)
+                sync_path(self.path)
 
     def remove(self, digest: bytes) -> None:
         """Remove a content, if it is there."""
@@ -102,12 +103,3 @@ class FileDirectory:
                             status = entry.stat(follow_symlinks=False)
                             if stat.S_ISREG(status.st_mode):
                                 yield bytes.fromhex(entry.name), status.st_size
-
-
-def _sync(path: Path) -> None:
-    """Let a file, or the names in a directory, survive a power loss."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from chat.files.private_files import private_opener
+from chat.files.syncing import GrowingFile, sync_path
 from chat.server.peers.faults import DiskFault, PeerFault
 from chat.server.peers.links.disk_calls import on_disk, write_all
 from chat.server.peers.links.link import CopiedFile
 from chat.server.peers.links.peer_stream import PeerStream
 from chat.sizes import byte_count
-
-# Bytes after which the disk writes what it has got. Otherwise gigabytes would gather in the memory of the system, and
-# the disk would stand still for all others when it writes them at last.
-_BETWEEN_SYNCS = 64 << 20
 
 
 def receive_copy(
@@ -38,7 +36,7 @@ def receive_copy(
                 stream.receive(file.size, _writer(descriptor))
                 on_disk(os.fsync, descriptor)
             paths.append(path)
-        on_disk(_sync_directory, directory)
+        on_disk(sync_path, directory)
     except OSError as problem:
         raise DiskFault(
             f"cannot write the copy into {directory}: {problem.strerror or problem}"
@@ -56,26 +54,10 @@ def _require_space(directory: Path, size: int) -> None:
 
 def _writer(descriptor: int) -> Callable[[memoryview], None]:
     """Return a function that writes pieces, and lets the disk write them in time."""
-    since_sync = 0
+    file = GrowingFile(descriptor)
 
     def write(piece: memoryview) -> None:
-        nonlocal since_sync
-        on_disk(write_all, descriptor, piece)
-        since_sync += len(piece)
-        if since_sync >= _BETWEEN_SYNCS:
-            since_sync = 0
-            on_disk(_sync_data, descriptor)
+        write_all(descriptor, piece)
+        file.sync_in_time()
 
-    return write
-
-
-# macOS has no fdatasync.
-_sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return partial(on_disk, write)

@@ -10,15 +10,14 @@
 from __future__ import annotations
 
 import logging
-import os
 import secrets
-import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
 from enum import Enum
 from pathlib import Path
 from typing import Protocol
 
+from chat.files.syncing import sync_path
 from chat.net.address import Address
 from chat.net.engine_url import EngineUrl
 from chat.server.cluster.engine_line import EngineLine, EngineVerdict, LogKeys, WriterId
@@ -198,11 +197,7 @@ def _put_in_place(directory: Path, copied: CopiedFiles) -> None:
 def _move(source: Path, target: Path) -> None:
     try:
         source.replace(target)
-        descriptor = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_path(target.parent)
     except OSError as problem:
         raise HistoryFault(f"cannot use {target}: {problem.strerror}") from None
 
@@ -210,11 +205,8 @@ def _move(source: Path, target: Path) -> None:
 def copy_data(directory: Path, into: Path) -> None:
     """Put a copy of the data in ``directory``, where a server may run, into the directory ``into``.
 
-    The history is copied last: so it is not behind the place in the database. Called in a thread. Raises sqlite3.Error.
+    The history is copied last: so it is not behind the place in the database. Called in a thread. Raises HistoryFault.
     """
     for name in (DATABASE_FILE, HISTORY_FILE):
-        source = f"{(directory / name).absolute().as_uri()}?mode=ro"
-        with closing(
-            sqlite3.connect(source, uri=True, isolation_level=None, timeout=30)
-        ) as connection:
-            connection.execute("VACUUM INTO ?", (os.fspath(into / name),))
+        # It is sent, and removed. So it need not survive a power loss here.
+        copies.copy_database(directory / name, into / name, lasts=False)
