@@ -46,7 +46,7 @@ class Found(NamedTuple):
 def ensure_listening(
     candidates: Sequence[Address], command: Callable[[Address], list[str]], directory: Path
 ) -> Found:
-    """Find a chat server on the first of ``candidates`` that no other program uses, or start one there.
+    """Find our server on one of ``candidates``, or a chat server on the first that no other program uses; or start one.
 
     ``command`` returns the command that starts a server on an address. Returns when the server listens. Raises
     BackgroundServerError, with the end of the log, if it does not, and AddressesInUse.
@@ -55,11 +55,13 @@ def ensure_listening(
     passed: list[tuple[Address, Occupant]] = []
     # Of two that start at once, one waits and finds the other's server.
     with _locked(directory / "lock"):
+        # First ours: an address before it may have become free since it was started.
+        for address in candidates:
+            if _is_ours(_pid_file(address, directory)) and listens(address):
+                return Found(address, False, passed)
         for address in candidates:
             pid_file = _pid_file(address, directory)
             log_file = pid_file.with_suffix(".log")
-            if _is_ours(pid_file) and listens(address):
-                return Found(address, False, passed)
             occupant = occupant_of(address)
             if occupant is Occupant.CHAT:
                 return Found(address, False, passed)

@@ -85,6 +85,9 @@ def test_another_program_on_the_port_makes_the_server_take_the_next_one(
         assert make_run.start_server(taken, may_choose=True) == address
         assert f"A chat server listens on {address} already" in capsys.readouterr().out
 
+    # Also when the port has become free.
+    assert make_run.start_server(taken, may_choose=True) == address
+
 
 def test_a_chat_server_of_somebody_else_is_joined(
     state: Path, capsys: pytest.CaptureFixture[str]

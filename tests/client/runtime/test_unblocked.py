@@ -80,6 +80,10 @@ def test_a_terminal_that_is_gone() -> None:
     near, far = pty.openpty()
     writer = UnblockedWriter(far)
     os.close(near)
+    hung_up = select.poll()
+    hung_up.register(far, select.POLLHUP)
+    # A program that another thread is starting may have both for a moment.
+    assert hung_up.poll(30_000)
     with pytest.raises(OSError) as problem:
         writer.write_some(memoryview(b"x"))
     assert problem.value.errno == errno.EIO

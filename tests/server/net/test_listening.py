@@ -25,9 +25,11 @@ def test_it_listens_where_it_was_told_to() -> None:
 
 
 def test_of_several_addresses_it_has_all_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.2", 0)) as taken:
+    # Of addresses that no other test has: the port must be free on the first.
+    first, second = "127.0.77.1", "127.0.77.2"
+    with socket.create_server((second, 0)) as taken:
         port = taken.getsockname()[1]
-        where = [("127.0.0.1", port), ("127.0.0.2", port)]
+        where = [(first, port), (second, port)]
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", each) for each in where]
         monkeypatch.setattr("socket.getaddrinfo", lambda *args, **options: found)
 
@@ -35,7 +37,7 @@ def test_of_several_addresses_it_has_all_or_none(monkeypatch: pytest.MonkeyPatch
             listen(Address("both.example", port))
 
     assert caught.value.errno == errno.EADDRINUSE
-    with socket.create_server(("127.0.0.1", port)):
+    with socket.create_server((first, port)):
         pass  # the first was given back
 
 
