@@ -7,7 +7,6 @@ later, many in one transaction: ten thousand devices may come back at once.
 from __future__ import annotations
 
 import hashlib
-import logging
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -22,9 +21,8 @@ from chat.server.accounts.device_records import (
     delete_device,
     write_devices,
 )
+from chat.server.process.lasting_fault import LastingFault
 from chat.server.storage.database import DatabaseFault, DatabaseThread
-
-log = logging.getLogger("chat.server")
 
 # Seconds between two looks whether something is to be written.
 _NEW_INTERVAL = 1.0
@@ -54,7 +52,7 @@ class Devices:
         self._new: dict[_Key, NewDevice] = {}
         self._seen: dict[_Key, int] = {}
         self._written = clock()
-        self._complaint = ""
+        self._fault = LastingFault("cannot save which devices are remembered; trying again")
 
     def remembers(self, account: Account, hash: bytes) -> bool:
         """Return whether the device stands for the password of ``account``. Does not wait."""
@@ -127,11 +125,9 @@ class Devices:
             self._thread.run(lambda database: write_devices(database, new.values(), seen, now))
             # Read before the changes are dropped: until then they are known from here.
             self._accounts.look()
-            self._complaint = ""
+            self._fault.clear()
         except DatabaseFault as fault:
-            if str(fault) != self._complaint:
-                self._complaint = str(fault)
-                log.error("cannot save which devices are remembered; trying again: %s", fault)
+            self._fault.note(fault)
             return
         _drop(self._new, new)
         _drop(self._seen, seen)

@@ -5,7 +5,6 @@ A crash loses the marks of the last second at most; then some messages count as 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
@@ -13,9 +12,8 @@ from typing import NamedTuple
 import gevent
 from gevent.event import Event
 
+from chat.server.process.lasting_fault import LastingFault
 from chat.server.storage.database import Database, DatabaseFault, DatabaseThread
-
-log = logging.getLogger("chat.server")
 
 PERIOD = 1.0  # seconds between two transactions, at least
 # Marks for partners of one account. Beyond them the oldest goes: some messages of that partner may count again.
@@ -48,7 +46,7 @@ class ReadMarks:
         # What the file lacks; None: the mark is gone.
         self._changes: dict[tuple[bytes, Mark], int | None] = {}
         self._changed = Event()
-        self._complaint = ""
+        self._fault = LastingFault("cannot save how far users have read")
 
     def start(self) -> None:
         """Read all marks. Raises DatabaseFault."""
@@ -114,14 +112,12 @@ class ReadMarks:
             return
         try:
             self._thread.write(partial(_write_marks, changes=changes))
-            self._complaint = ""
+            self._fault.clear()
         except DatabaseFault as fault:
             # What changed meanwhile is newer.
             self._changes = {**changes, **self._changes}
             self._changed.set()
-            if str(fault) != self._complaint:
-                self._complaint = str(fault)
-                log.error("cannot save how far users have read: %s", fault)
+            self._fault.note(fault)
 
     def _drop(self, account: bytes, mark: Mark) -> None:
         del self._marks[account][mark]

@@ -19,6 +19,7 @@ from chat.server.log.log import LogFull
 from chat.server.log.operations import Operations
 from chat.server.log.sharing import ALONE, Sharing
 from chat.server.membership.membership import RoomMembership
+from chat.server.process.lasting_fault import LastingFault
 from chat.server.room.commands import CommandRefused
 from chat.server.room.service import NO_SUCH_ROOM, ChatService
 from chat.server.rooms.room import ChatRoom, RoomAccess, RoomState
@@ -70,7 +71,7 @@ class RoomMaker:
         self._clock = clock
         self._swept = clock()
         self._was_swept = False
-        self._complaint = ""
+        self._fault = LastingFault("cannot read the rooms again; the old ones stay")
         self._operations = operations
         self._sharing = sharing
         operations.add(SWEEP, lambda change: self.sweep())
@@ -171,11 +172,9 @@ class RoomMaker:
                 stored = self._store.read_if_changed()
                 if stored is not None:
                     self._use(stored)
-            self._complaint = ""
+            self._fault.clear()
         except DatabaseFault as fault:
-            if str(fault) != self._complaint:
-                self._complaint = str(fault)
-                log.error("cannot read the rooms again; the old ones stay: %s", fault)
+            self._fault.note(fault)
 
     def _use(self, stored: StoredRooms) -> None:
         by_key = {state.name.key: state for state in stored.rooms}

@@ -41,6 +41,7 @@ from chat.server.moderation.bans import (
     read_reason,
     sentence,
 )
+from chat.server.process.lasting_fault import LastingFault
 from chat.server.room.commands import CommandRefused, Commands, NotSaved
 from chat.server.room.service import ChatService
 from chat.server.settings import Network, Settings
@@ -84,7 +85,7 @@ class Moderation:
         self._changing = BoundedSemaphore(1)
         self._stamp: Stamp | None = None
         self._version: tuple[int, int] | None = None
-        self._complaint = ""  # logged at the last look
+        self._fault = LastingFault("cannot read the bans again; the old ones stay in force")
 
     def serve(self, commands: Commands) -> None:
         """Add the commands to the table of commands."""
@@ -359,11 +360,9 @@ class Moderation:
                 with self._changing:
                     if self._use_stored(self._thread.run(self._read)):
                         self.eject_banned()
-            self._complaint = ""
+            self._fault.clear()
         except DatabaseFault as fault:
-            if str(fault) != self._complaint:
-                self._complaint = str(fault)
-                log.error("cannot read the bans again; the old ones stay in force: %s", fault)
+            self._fault.note(fault)
 
     def _read(self, database: Database) -> Records:
         """Read the bans and mutes, if they have changed; called in the database thread."""

@@ -23,6 +23,7 @@ from chat.server.log.log import Change
 from chat.server.log.operations import Operations
 from chat.server.log.sharing import ALONE, Sharing
 from chat.server.moderation.moderation import require_moderator
+from chat.server.process.lasting_fault import LastingFault
 from chat.server.room.commands import CommandRefused
 from chat.server.room.replay import Recent
 from chat.server.room.service import ChatService
@@ -43,7 +44,7 @@ class PurgesBehind:
         self._from_history = from_history
         self._waiting: list[tuple[Purge, AsyncResult[int]]] = []
         self._more = Event()
-        self._complaint = ""
+        self._fault = LastingFault("cannot remove messages; trying again")
 
     def begin(self, wanted: Purge) -> AsyncResult[int]:
         """Have ``wanted`` removed soon; return the number of messages, which is known later."""
@@ -68,11 +69,9 @@ class PurgesBehind:
                 wanted, count = self._waiting[0]
                 try:
                     count.set(self._from_history(wanted))
-                    self._complaint = ""
+                    self._fault.clear()
                 except HistoryFault as fault:
-                    if str(fault) != self._complaint:
-                        self._complaint = str(fault)
-                        log.error("cannot remove messages; trying again: %s", fault)
+                    self._fault.note(fault)
                     gevent.sleep(_RETRY)
                     continue
                 del self._waiting[0]

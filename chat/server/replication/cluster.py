@@ -29,6 +29,7 @@ from chat.server.history.history import HistoryStore
 from chat.server.history.stored import LogName
 from chat.server.log.log import Change, LogClock, LogFull
 from chat.server.log.operations import Operations
+from chat.server.process.lasting_fault import LastingFault
 from chat.server.replication.cluster_status import status_of
 from chat.server.replication.faults import CannotFollow
 from chat.server.replication.peer_links import PeerLinks
@@ -288,7 +289,7 @@ class Cluster:
     def _begin(self, place: AppliedPlace) -> ReplicatedLog:
         """Return the log behind ``place``, with a lease. Raises CannotFollow."""
         deadline = time.monotonic() + _PATIENCE
-        told = ""
+        fault = LastingFault("cannot follow the log yet", logging.WARNING)
         while True:
             replicated = ReplicatedLog(
                 self.url,
@@ -306,15 +307,12 @@ class Cluster:
                 replicated.start()
                 return replicated
             except (EngineAway, LeaseRefused) as problem:
-                reason = str(problem)
                 is_final = (
                     isinstance(problem, LeaseRefused) and problem.standing is not Standing.OVER
                 )
                 if is_final or time.monotonic() >= deadline:
-                    raise CannotFollow(f"cannot follow the log: {reason}") from None
-            if reason != told:
-                told = reason
-                log.warning("cannot follow the log yet: %s", reason)
+                    raise CannotFollow(f"cannot follow the log: {problem}") from None
+                fault.note(problem)
             gevent.sleep(_PAUSE)
 
     # While the server runs

@@ -29,6 +29,7 @@ from chat.server.peers.peer_facts import KeyPair, PeerFacts
 from chat.server.peers.peer_process import PeerProcess
 from chat.server.peers.peer_secret import SecretFault, read_secret
 from chat.server.peers.peer_server import PeerServer, SharedData
+from chat.server.process.lasting_fault import LastingFault
 from chat.server.replication.durability import require_durable_engine
 from chat.server.replication.faults import CannotFollow
 from chat.server.replication.leases import forget_peer_address, read_peers, tell_peer_address
@@ -110,7 +111,8 @@ class PeerLinks:
 
     def _prepare(self, client: PeerClient) -> None:
         """Bring the data to the log; wait for the engine and for other servers for a minute."""
-        deadline, told = time.monotonic() + _PATIENCE, ""
+        deadline = time.monotonic() + _PATIENCE
+        fault = LastingFault("cannot begin yet", logging.WARNING)
         while True:
             try:
                 prepare_data(self._directory, self._url, client.take_copy, (PeerFault,))
@@ -119,9 +121,7 @@ class PeerLinks:
                 is_final = isinstance(problem, CannotArrive) and problem.is_final
                 if is_final or time.monotonic() >= deadline:
                     raise
-                if str(problem) != told:
-                    told = str(problem)
-                    log.warning("cannot begin yet: %s", told)
+                fault.note(problem)
             gevent.sleep(_PAUSE)
 
     def _take_key(self, client: PeerClient) -> None:

@@ -6,13 +6,13 @@ Invitations, removals and settings decide which users may read a room: they are 
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 
 import gevent
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
+from chat.server.process.lasting_fault import LastingFault
 from chat.server.rooms.room import RoomAccess, RoomState
 from chat.server.rooms.room_records import (
     Place,
@@ -31,8 +31,6 @@ from chat.server.storage.database import (
     settled,
 )
 
-log = logging.getLogger("chat.server")
-
 PERIOD = 1.0  # seconds between two transactions for changes that can wait
 
 
@@ -47,7 +45,7 @@ class RoomStore:
         self._writing = BoundedSemaphore(1)
         self._version = 0
         self._stamp: Stamp | None = UNREAD
-        self._complaint = ""
+        self._fault = LastingFault("cannot save who is in which room")
 
     def read(self) -> StoredRooms:
         """Read all rooms. Raises DatabaseFault."""
@@ -118,12 +116,10 @@ class RoomStore:
             return
         try:
             self.write()
-            self._complaint = ""
+            self._fault.clear()
         except DatabaseFault as fault:
             self._changed.set()
-            if str(fault) != self._complaint:
-                self._complaint = str(fault)
-                log.error("cannot save who is in which room: %s", fault)
+            self._fault.note(fault)
 
     def run(self) -> None:
         """Write what waits, for ever. Runs in a greenlet."""

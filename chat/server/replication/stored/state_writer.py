@@ -11,6 +11,7 @@ from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
 from chat.server.history.faults import HistoryFault
+from chat.server.process.lasting_fault import LastingFault
 from chat.server.replication.stored.place import AppliedPlace, StateChanges, write_state
 from chat.server.storage.database import Database, DatabaseFault, DatabaseThread
 
@@ -73,7 +74,7 @@ class StateWriter(DatabaseThread):
         self._is_sealed = self._is_abandoned = False
         self._writing = BoundedSemaphore(1)
         self._is_stopping = Event()
-        self._complaint = ""
+        self._fault = LastingFault("cannot save the state of the cluster; trying again")
 
     def write(self, work: Work) -> None:
         """Have ``work`` done with the next transaction. Does not wait."""
@@ -95,11 +96,9 @@ class StateWriter(DatabaseThread):
         while not self._is_stopping.wait(PERIOD):
             try:
                 self.commit()
-                self._complaint = ""
+                self._fault.clear()
             except (DatabaseFault, HistoryFault) as fault:
-                if str(fault) != self._complaint:
-                    self._complaint = str(fault)
-                    log.error("cannot save the state of the cluster; trying again: %s", fault)
+                self._fault.note(fault)
                 self._is_stopping.wait(_RETRY)
 
     def stop(self) -> None:
