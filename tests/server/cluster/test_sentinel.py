@@ -28,7 +28,9 @@ def test_failover(tmp_path: Path) -> None:
         sentinel.start()
         until(lambda: len(sentinel.call("SENTINEL", "replicas", "main")) == 2)
         url = EngineUrl((Address(*sentinel.address),), "main", prefix=PREFIX, replicas=2)
-        servers = [cluster_.start(name, url=url, limits=faster(answer=1.0, lease=60.0)) for name in "ab"]
+        servers = [
+            cluster_.start(name, url=url, limits=faster(answer=1.0, lease=60.0)) for name in "ab"
+        ]
         said = 0
 
         def say(count: int) -> None:

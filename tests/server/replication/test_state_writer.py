@@ -42,6 +42,17 @@ class Written:
         self.n += 1
         self.writer.write(work)
 
+    def fail_once(self) -> None:
+        """Let the disk refuse what was noted, and nothing that follows."""
+
+        def fail() -> None:
+            self.writer.until_kept = lambda: None
+            raise DatabaseFault("the disk is full")
+
+        self.writer.until_kept = fail
+        with pytest.raises(DatabaseFault):
+            self.writer.commit()
+
     def stored(self) -> tuple[int, list[str]]:
         with self.database.reading() as connection:
             state = read_state(connection)
@@ -93,14 +104,7 @@ def test_the_last_changes_are_not_written_without_those_before(written: Written)
 
 def test_a_failed_transaction_is_tried_again_with_what_came_later(written: Written) -> None:
     written.note("first")
-
-    def fail() -> None:
-        written.writer.until_kept = lambda: None
-        raise DatabaseFault("the disk is full")
-
-    written.writer.until_kept = fail
-    with pytest.raises(DatabaseFault):
-        written.writer.commit()
+    written.fail_once()
     assert written.given_back
     written.note("second")
     written.writer.commit()
@@ -111,14 +115,7 @@ def test_a_place_that_could_not_be_written_is_written_though_the_log_stands_stil
     written: Written,
 ) -> None:
     written.note("first")
-
-    def fail() -> None:
-        written.writer.until_kept = lambda: None
-        raise DatabaseFault("the disk is full")
-
-    written.writer.until_kept = fail
-    with pytest.raises(DatabaseFault):
-        written.writer.commit()
+    written.fail_once()
     for _ in range(2):
         written.writer.commit()
         assert written.stored() == (1, ["first"])
