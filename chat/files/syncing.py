@@ -15,7 +15,7 @@ _sync_data: Callable[[int], None] = getattr(os, "fdatasync", os.fsync)
 
 
 class GrowingFile:
-    """A file that grows by gigabytes, open as ``descriptor``. Others need the disk meanwhile."""
+    """Keeps a file that grows by gigabytes, open as ``descriptor``, from holding up others who need the disk."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor

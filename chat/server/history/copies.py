@@ -23,7 +23,7 @@ _PATIENCE = 30.0  # seconds for whoever else has locked the file
 # After so many instructions of SQLite, a copy makes way for others. A row of messages takes a few of them.
 _STEPS = 100
 # Seconds. Without these pauses, whoever wants the processor waits for a millisecond and more, however low the priority
-# of the copy is. They take a tenth of its speed.
+# of the copy is. They take less than a tenth of its speed.
 _PAUSE = 0.0005
 
 

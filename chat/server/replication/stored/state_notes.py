@@ -60,9 +60,8 @@ class StateNotes:
         self._directory = directory
         self._facts = facts
         self._written: dict[str, str] = {}
-        self._changed: set[tuple[str, int]] = (
-            set()
-        )  # sessions: where their home is, and their number
+        # Sessions, by the server run that is their home and their number there.
+        self._changed: set[tuple[str, int]] = set()
         directory.on_change = rooms.on_change = self._note
 
     def _note(self, member: Member) -> None:
