@@ -1,4 +1,4 @@
-"""The files of ``deploy/cluster``: where they are, and copies with secrets."""
+"""The files of ``deploy/cluster`` and their document: where they are, and copies with secrets."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ def read_compose() -> dict[str, Any]:
     """Return the compose file, with what it takes from its own anchors."""
     found: dict[str, Any] = YAML(typ="safe").load(COMPOSE)
     return found
+
+
+def document() -> str:
+    """Return docs/cluster.md."""
+    return (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
 
 
 def prepared(directory: Path) -> Path:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import signal
+import textwrap
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
@@ -15,13 +18,13 @@ import pytest
 from chat.net.engine_url import EngineUrl, parse_engine_url
 from chat.server.cluster.engine_line import EngineVerdict, Redialing, WriterId
 from chat.server.cluster.library import LIBRARY
-from chat.server.cluster.log_entry import LogEntry
+from chat.server.cluster.log_entry import ORIGIN, LogEntry
 from chat.server.cluster.redis_connection import Dialer, EngineAway, EngineRefused
 from chat.server.cluster.replicated_log import ReplicatedLog
 from chat.server.cluster.standing import Standing
 from chat.server.replication.leases import read_leases
 from chat.server.replication.stored.founding import CannotFound, found_cluster
-from tests.deploy.cluster_files import prepared, read_compose
+from tests.deploy.cluster_files import document, prepared, read_compose
 from tests.server.cluster.engine_process import PROGRAM, EngineProcess, needs_engine
 from tests.server.cluster.servers import EPOCH, LIMITS, until
 
@@ -37,13 +40,26 @@ class ConfiguredEngine(EngineProcess):
         text = text.replace("dir /data", f"dir {directory}\nbind 127.0.0.1")
         (directory / "conf").write_text(text)
         self._options = options
+        self._said_before = 0
+
+    def start(self) -> None:
+        self._said_before = len(self.all_said()) if self._log.exists() else 0
+        super().start()
+
+    def all_said(self) -> str:
+        """Return its log, of all its runs."""
+        return self._log.read_text(errors="replace")
+
+    @property
+    def _log(self) -> Path:
+        return self.directory / "log"
 
     def _words(self) -> list[str]:
         return [str(self.directory / "conf"), *self._options]
 
     def _answers(self) -> bool:
         # Nobody may PING it without a login.
-        said = (self.directory / "log").read_text(errors="replace")
+        said = self.all_said()[self._said_before :]
         return re.search("Ready to accept connections|Sentinel ID is", said) is not None
 
 
@@ -58,15 +74,19 @@ def stack() -> Iterator[ExitStack]:
         yield stack
 
 
-def start_engine(secrets: Path, directory: Path, stack: ExitStack, more: str = "") -> EngineProcess:
-    text = (secrets.parent / "valkey.conf").read_text()
-    text = text.replace("/data/users.acl", str(secrets / "users.acl"))
-    engine = ConfiguredEngine(
-        directory, f"{text}\n{(secrets / 'replication.conf').read_text()}{more}"
-    )
+def started(engine: ConfiguredEngine, stack: ExitStack) -> ConfiguredEngine:
     stack.callback(engine.kill)
     engine.start()
     return engine
+
+
+def start_engine(
+    secrets: Path, directory: Path, stack: ExitStack, more: str = ""
+) -> ConfiguredEngine:
+    text = (secrets.parent / "valkey.conf").read_text()
+    text = text.replace("/data/users.acl", str(secrets / "users.acl"))
+    text = f"{text}\n{(secrets / 'replication.conf').read_text()}{more}"
+    return started(ConfiguredEngine(directory, text), stack)
 
 
 def start_cluster(
@@ -84,8 +104,7 @@ def start_cluster(
         monitored + (secrets / "sentinel-logins.conf").read_text(),
         "--sentinel",
     )
-    stack.callback(sentinel.kill)
-    sentinel.start()
+    started(sentinel, stack)
     return primary, parse_engine_url(
         f"redis+sentinel://chat@127.0.0.1:{sentinel.port}/chat?password-file={secrets}/engine-password"
         f"&sentinel-password-file={secrets}/sentinel-password&replicas=1"
@@ -147,6 +166,51 @@ def test_nobody_comes_in_without_a_login(secrets: Path, tmp_path: Path, stack: E
     engine = start_engine(secrets, tmp_path / "engine", stack)
     with pytest.raises(EngineAway, match=r"NOAUTH|Authentication required"):
         Dialer(parse_engine_url(f"redis://127.0.0.1:{engine.port}"), 3.0).dial()
+
+
+def _documented_settings(secrets: Path) -> str:
+    """Return the lines that docs/cluster.md adds to the engine's file, for loopback."""
+    [lines] = re.findall(r"redis\.conf <<END\n((?: {4}.*\n)+?) {4}END\n", document())
+    password = (secrets / "engine-password").read_bytes()
+    lines = lines.replace("$hash", hashlib.sha256(password.strip()).hexdigest())
+    lines, count = re.subn(r"^ +bind 10\.0\.0\.10$", "bind 127.0.0.1", lines, flags=re.MULTILINE)
+    assert count == 1
+    return textwrap.dedent(lines)
+
+
+@pytest.fixture(params=["docs/cluster.md", "deploy/cluster"])
+def lone_engine(
+    request: pytest.FixtureRequest, secrets: Path, tmp_path: Path, stack: ExitStack
+) -> ConfiguredEngine:
+    """An engine that is set up as the document, or as the files, say; it runs."""
+    if request.param == "deploy/cluster":
+        return start_engine(secrets, tmp_path / "engine", stack, "min-replicas-to-write 0\n")
+    text = f"port 6379\ndir /data\n{_documented_settings(secrets)}"
+    return started(ConfiguredEngine(tmp_path / "engine", text), stack)
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_an_engine_that_starts_again_has_all_of_the_log(
+    lone_engine: ConfiguredEngine, secrets: Path, stack: ExitStack, end: signal.Signals
+) -> None:
+    """The engine loads its append-only file with the rights of its user "default" (redis/redis#14541)."""
+    url = parse_engine_url(
+        f"redis://chat@127.0.0.1:{lone_engine.port}?password-file={secrets}/engine-password"
+    )
+    log, applied = follow(url, stack)
+    log.append(b"before")
+    until(lambda: any(b"before" in entry.records for entry in applied))
+
+    lone_engine.end(end)
+    lone_engine.start()
+
+    log.append(b"after")
+    until(lambda: any(b"after" in entry.records for entry in applied))
+    assert log.standing is Standing.FOLLOWING
+    with Redialing(Dialer(url, 3.0), LIBRARY).line() as line:
+        kept = line.read(WriterId(EPOCH, "chat1", log.incarnation), ORIGIN, 100)
+    assert [b"before" in entry or b"after" in entry for entry in kept.entries].count(True) == 2
+    assert "CRITICAL" not in lone_engine.all_said()
 
 
 @pytest.mark.thorough("takes 15 s: Sentinel waits before it makes another engine the primary")

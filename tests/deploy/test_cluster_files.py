@@ -21,7 +21,7 @@ from chat.server import cli
 from chat.server.cluster.library import TEMPLATE as TEMPLATE_OF_FUNCTIONS
 from chat.server.config.options import OPTIONS, read_config
 from chat.server.settings import Settings
-from tests.deploy.cluster_files import CLUSTER, COMPOSE, prepared, read_compose
+from tests.deploy.cluster_files import CLUSTER, COMPOSE, document, prepared, read_compose
 from tests.deploy.test_deploy import ROOT, UNIT, analyze, words
 
 TEMPLATE = CLUSTER / "chat-server@.service"
@@ -210,10 +210,6 @@ def test_haproxy_finds_no_mistake() -> None:
 
 
 # The document
-
-
-def document() -> str:
-    return (ROOT / "docs" / "cluster.md").read_text(encoding="utf-8")
 
 
 def test_the_document_gives_servers_the_rights_that_the_files_give_them() -> None:

@@ -66,9 +66,13 @@ class EngineProcess:
                 gevent.sleep(0.005)
 
     def kill(self) -> None:
-        """Kill the engine as a loss of power does."""
+        """Kill the engine, if it runs."""
+        self.end(signal.SIGKILL)
+
+    def end(self, number: signal.Signals) -> None:
+        """End the process by a signal, if it runs, and wait until it has ended."""
         if self._process is not None:
-            self._process.kill()
+            self._process.send_signal(number)
             self._process.wait()
             self._process = None
 
