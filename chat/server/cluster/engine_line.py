@@ -151,6 +151,9 @@ class Redialing:
     @contextmanager
     def line(self) -> Iterator[EngineLine]:
         """Return a line. Raises EngineAway if there is none. An exception from the block closes the line."""
+        if self._line is not None and self._line.connection.is_doubtful:
+            # The engine was away, and has perhaps ended this connection: that would be told as a second failure.
+            self.close()
         if self._line is None:
             self._line = self.dial()
         try:

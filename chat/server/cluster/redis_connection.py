@@ -43,6 +43,13 @@ class EngineRefused(EngineAway):
     """Report that the engine answered with an error. The text is the error."""
 
 
+class _Failures:
+    """Count the connections of a dialer that have failed."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
 class EngineConnection:
     """An open connection to the primary of an engine. After EngineAway, but not EngineRefused, it is closed.
 
@@ -50,10 +57,17 @@ class EngineConnection:
     at most ``timeout`` seconds.
     """
 
-    def __init__(self, connection: Connection, timeout: float) -> None:
+    def __init__(self, connection: Connection, timeout: float, failures: _Failures) -> None:
         self.node = ""
         self._connection: Connection | None = connection
         self._timeout = timeout
+        self._failures = failures
+        self._failures_before = failures.count
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether another connection of the same dialer has failed since this one was opened."""
+        return self._failures.count != self._failures_before
 
     def call(self, *command: str | bytes | int) -> Any:
         """Return the answer to ``command``. Raises EngineAway or EngineRefused."""
@@ -89,7 +103,7 @@ class EngineConnection:
         except RedisTimeout:
             return None
         except (RedisError, OSError) as problem:
-            self.close()
+            self._fail()
             raise EngineAway(_reason(problem)) from problem
 
     def close(self) -> None:
@@ -97,6 +111,10 @@ class EngineConnection:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.disconnect()
+
+    def _fail(self) -> None:
+        self._failures.count += 1
+        self.close()
 
     @contextmanager
     def _talking(self) -> Iterator[Connection]:
@@ -112,10 +130,10 @@ class EngineConnection:
         except ResponseError as error:
             raise EngineRefused(_reason(error)) from error
         except (RedisError, OSError) as problem:
-            self.close()
+            self._fail()
             raise EngineAway(_reason(problem)) from problem
         except BaseException:
-            self.close()
+            self._fail()
             raise
 
 
@@ -125,12 +143,15 @@ class Dialer:
     def __init__(self, url: EngineUrl, timeout: float) -> None:
         self.url = url
         self._timeout = timeout
+        self._failures = _Failures()
         # Made once: to read the certificate authorities of a system takes 20 ms.
         self._context: gevent.ssl.SSLContext | None = None
 
     def dial(self) -> EngineConnection:
         """Return an open connection. Raises EngineAway."""
-        with gevent.Timeout(self._timeout, EngineAway(f"no connection within {self._timeout:g} s")):
+        asked = ", ".join(map(str, self.url.addresses))
+        late = EngineAway(f"no connection to {asked} within {self._timeout:g} s")
+        with gevent.Timeout(self._timeout, late):
             return self._dial()
 
     def _dial(self) -> EngineConnection:
@@ -187,7 +208,7 @@ class Dialer:
             connection.connect()
         except (RedisError, OSError) as problem:
             raise EngineAway(_reason(problem)) from problem
-        return EngineConnection(connection, self._timeout)
+        return EngineConnection(connection, self._timeout, self._failures)
 
 
 class _GeventConnection(Connection):

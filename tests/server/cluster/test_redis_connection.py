@@ -128,7 +128,7 @@ def test_nobody_waits_for_an_engine_that_is_silent(is_encrypted: bool) -> None:
             gevent.sleep(0.001)
         assert not dialing.ready()
         dialing.kill()
-        with pytest.raises(EngineAway):
+        with pytest.raises(EngineAway, match=f"no connection to {url.addresses[0]} within"):
             Dialer(url, 0.1).dial()
 
 

@@ -211,6 +211,20 @@ class TestAnEngineThatIsAway:
         until(lambda: server.log.standing is Standing.FOLLOWING)
         assert servers.faults() == []
 
+    def test_it_is_told_once(self, servers: TestCluster) -> None:
+        """A connection that nobody has used meanwhile is no reason to tell it again."""
+        server = servers.start("a", limits=faster(renewal=1.0))
+        until(lambda: server.log.standing is Standing.FOLLOWING)
+        servers.engine.kill()
+        until(lambda: server.log.standing is Standing.AWAY)
+        servers.engine.start()
+        until(lambda: server.log.standing is Standing.FOLLOWING)
+        silent = ByHand(servers.engine)
+        silent.take_lease(server.log.applied)
+        silent.append(pack_records([b"found at the next renewal"]))
+        until(lambda: server.has_applied(b"found at the next renewal"))
+        assert standings(server) == [Standing.FOLLOWING, Standing.AWAY, Standing.FOLLOWING]
+
     def test_the_lease_runs_out_first(self, servers: TestCluster) -> None:
         idle, server = servers.start("idle"), servers.start("a")
         server.say(b"before")
