@@ -63,7 +63,12 @@ class PeerServer:
     def start(self) -> None:
         """Answer from now on; ``process`` has started. Raises PeerFault."""
         self._process.handle(
-            {"copy": self._take_copy, "content": self._open_content, "key": self._read_key}
+            {
+                "life": lambda question: ChannelReply(),
+                "copy": self._take_copy,
+                "content": self._open_content,
+                "key": self._read_key,
+            }
         )
         self._process.listen(self._listening)
 

@@ -61,7 +61,7 @@ def forget_peer_address(url: EngineUrl, run: str) -> None:
 def read_peers(url: EngineUrl) -> list[Address]:
     """Return where the servers that hold a lease listen for others; addresses of servers that have ended go.
 
-    Raises EngineAway.
+    The server whose lease ends last is first: one that hangs does not renew its lease. Raises EngineAway.
     """
     with closing(Dialer(url, _TIMEOUT).dial()) as connection:
         # In this order: a server tells its address when it has its lease. And an engine that does not answer must not
@@ -75,7 +75,8 @@ def read_peers(url: EngineUrl) -> list[Address]:
         ended = [run for run, _ in runs if run not in leases]
         if ended:
             connection.call("HDEL", _peers_key(url), *ended)
-    return [parse_address(address) for run, address in runs if run in leases]
+    held = [(leases[run].ends_in, address) for run, address in runs if run in leases]
+    return [parse_address(address) for _, address in sorted(held, reverse=True)]
 
 
 def _peers_key(url: EngineUrl) -> str:

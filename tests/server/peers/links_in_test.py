@@ -51,6 +51,11 @@ class SourceInTest:
         self.opened = 0
         self.may_copy = Event()
         self.may_copy.set()
+        self.hangs = False
+
+    def await_server(self) -> None:
+        if self.hangs:
+            Event().wait()
 
     def take_copy(self) -> list[CopyPart]:
         self.may_copy.wait()

@@ -170,6 +170,19 @@ def test_a_copy_that_never_becomes_ready_is_given_up(tmp_path: Path) -> None:
         take_copy(address, tmp_path / "arriving", limits)
 
 
+def test_a_server_that_hangs_while_it_makes_a_copy_is_given_up(tmp_path: Path) -> None:
+    """Its process for connections goes on, and must not tell that the copy is under way."""
+    source = source_in(tmp_path)
+    source.may_copy.clear()
+    source.hangs = True
+    limits = replace(LIMITS, hanging=0.1, preparing=2.0)
+    with (
+        listening(tmp_path, source, limits) as address,
+        pytest.raises(PeerUnreachable, match="the server hangs"),
+    ):
+        take_copy(address, tmp_path / "arriving", limits)
+
+
 @pytest.mark.parametrize("after", [100_000, 3_500_000, 5_000_000])
 def test_a_copy_that_is_cut_is_no_copy(served: Served, tmp_path: Path, after: int) -> None:
     with (

@@ -24,7 +24,7 @@ import gevent
 from gevent.lock import BoundedSemaphore
 
 from chat.process.offload import Outcome, outcome_of
-from chat.server.peers.faults import ContentMissing, PeerBusy, PeerFault
+from chat.server.peers.faults import ContentMissing, PeerBusy, PeerFault, PeerUnreachable
 from chat.server.peers.links.disk_calls import on_disk
 from chat.server.peers.links.link_limits import LinkLimits
 from chat.server.peers.links.peer_stream import FileShort, PeerStream
@@ -47,6 +47,9 @@ class PeerSource(Protocol):
     """List what the answers are made of. The methods wait, and raise PeerFault."""
 
     facts: PeerFacts
+
+    def await_server(self) -> None:
+        """Return as soon as the server answers."""
 
     def take_copy(self) -> list[CopyPart]:
         """Make a copy of the data, and return its files."""
@@ -136,6 +139,7 @@ class PeerAnswers:
         try:
             task.join(self._limits.sign_of_life)
             while not task.ready():
+                self._require_server()
                 self._send_line({"answer": "wait"})
                 task.join(self._limits.sign_of_life)
         finally:
@@ -143,6 +147,11 @@ class PeerAnswers:
         outcome: Outcome[list[CopyPart]] | None = task.value
         assert outcome is not None, "the task has ended with an outcome"
         return outcome.get()
+
+    def _require_server(self) -> None:
+        """Raise PeerUnreachable if the server of this process hangs: then another one has to make the copy."""
+        with gevent.Timeout(self._limits.hanging, PeerUnreachable("the server hangs")):
+            self._source.await_server()
 
     def _send_content(self, request: Mapping[str, Any]) -> None:
         digest, size = read_digest(request.get("sha256")), request.get("size")

@@ -41,6 +41,9 @@ class ChannelSource:
         self.facts = facts
         self._channel = channel
 
+    def await_server(self) -> None:
+        self._channel.ask("life", {})
+
     def take_copy(self) -> list[CopyPart]:
         reply = self._channel.ask("copy", {})
         return [

@@ -165,6 +165,7 @@ def _copy(
     peers = read_peers(url)
     why = "no other server of the cluster is there"
     for address in peers:
+        log.info("asking the server at %s for a copy of the data", address)
         try:
             copied = take_copy(address, directory)
         except failures as problem:
