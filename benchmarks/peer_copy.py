@@ -123,6 +123,9 @@ class _LoopSource:
         self._directory = directory
         self._make_copy = make_copy
 
+    def await_server(self) -> None:
+        """Return at once: the server is here."""
+
     def take_copy(self) -> list[CopyPart]:
         parts: list[CopyPart] = gevent.get_hub().threadpool.apply(
             open_copy, (self._directory, self._make_copy)

@@ -17,6 +17,7 @@ ENDING = (*STOPPING, signal.SIGHUP)
 _came: set[int] = set()
 _held: set[int] = set()
 _interrupting: set[int] = set()
+_wakes: dict[int, Callable[[], object]] = {}
 
 
 def hold(numbers: Iterable[signal.Signals], ignored: Iterable[signal.Signals] = ()) -> None:
@@ -53,6 +54,18 @@ def interruptible(numbers: Collection[signal.Signals]) -> Iterator[None]:
         yield
     finally:
         _interrupting.clear()
+
+
+@contextmanager
+def waking(numbers: Collection[signal.Signals], wake: Callable[[], object]) -> Iterator[None]:
+    """Call ``wake`` for each held signal of ``numbers``, also if it came before; it may interrupt any function."""
+    _wakes.update(dict.fromkeys(numbers, wake))
+    try:
+        if was_received(*numbers):
+            wake()
+        yield
+    finally:
+        _wakes.clear()
 
 
 def install_handler(
@@ -94,6 +107,8 @@ def _remember(number: int, frame: FrameType | None) -> None:
     _came.add(number)
     if number in _interrupting:
         raise KeyboardInterrupt
+    if number in _wakes:
+        _wakes[number]()
     # A second SIGHUP does not mean that the user insists: a closing terminal may send several.
     if number != signal.SIGHUP:
         signal.signal(number, signal.SIG_DFL)

@@ -244,7 +244,7 @@ class Composition(ServerParts):
         cluster, purges = self.cluster, self.moderating.purges
         return Stages(
             prepare=(
-                *((cluster.links.arrive,) if cluster is not None else ()),
+                *((cluster.arrive,) if cluster is not None else ()),
                 *((certificates.load,) if certificates is not None else ()),
                 *((cluster.load_numbers,) if cluster is not None else ()),
                 self.accounts.start,

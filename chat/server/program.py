@@ -20,6 +20,7 @@ from chat.process.offload import run_in
 from chat.process.signals import STOPPING, install_handler, was_received
 from chat.server.composition import Composition
 from chat.server.config.options import Config
+from chat.server.control.client import CLUSTER_STATUS
 from chat.server.control.control_server import ControlServer
 from chat.server.control.socket_file import remove_from
 from chat.server.history.faults import HistoryFault
@@ -68,7 +69,11 @@ def _serve(settings: Settings, stop: Event, read_again: Callable[[], Config]) ->
     composition = Composition(settings)
     composition.when_failed(stop.set)
     server = composition.server
-    end_watch = _start(composition, settings, stop)
+    try:
+        end_watch = _start(composition, settings, stop)
+    except KeyboardInterrupt:
+        log.info("stopped before the start was complete")
+        return EXIT_OK
     # Not before: gevent handles signals in the event loop, which may not run for a while during the start. Until now
     # ``chat.process.signals`` remembers them.
     _stop_on_signals(stop)
@@ -129,7 +134,8 @@ def _leave_cluster_behind(settings: Settings) -> None:
 def _start(composition: Composition, settings: Settings, stop: Event) -> Callable[[], object]:
     """Start the server, the status server if one is wanted, and the control server.
 
-    Return a function that stops all but the server itself.
+    Return a function that stops all but the server itself. Raises CannotStart, and KeyboardInterrupt for a signal that
+    came while the start waited for others.
     """
     with ExitStack() as ends:
         address = settings.address
@@ -144,6 +150,9 @@ def _start(composition: Composition, settings: Settings, stop: Event) -> Callabl
                 # Before the log says that the server listens: scripts wait for that line, and then give commands.
                 addresses = watch.addresses if watch is not None else []
                 control = _make_control(composition, settings.data_directory, addresses, stop, ends)
+            if control is not None:
+                # A server of a cluster may wait for the engine and for others: an operator wants to see that.
+                control.start(early=(CLUSTER_STATUS,))
             address = settings.address
             composition.server.start()
         except OSError as problem:
@@ -154,7 +163,7 @@ def _start(composition: Composition, settings: Settings, stop: Event) -> Callabl
             watch.start()
             ends.callback(watch.stop)
         if control is not None:
-            control.start()
+            control.admit_all()
         return ends.pop_all().close
 
 

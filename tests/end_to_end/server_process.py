@@ -59,12 +59,13 @@ class ServerProcess:
         self._collector = threading.Thread(target=self._collect, daemon=True)
         self._collector.start()
         try:
-            host, port = self.wait_for_line(
-                r"listening on (\S+):(\d+)$", self.start_patience
-            ).groups()
+            self._wait_for_start()
         except BaseException:
             self.end()
             raise
+
+    def _wait_for_start(self) -> None:
+        host, port = self.wait_for_line(r"listening on (\S+):(\d+)$", self.start_patience).groups()
         self.address = (host, int(port))
 
     @property

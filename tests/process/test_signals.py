@@ -116,6 +116,30 @@ install_handler(SIGTERM, install, act)
     )
 
 
+def test_a_step_in_an_event_loop_is_woken_by_what_comes_and_by_what_came() -> None:
+    status, said = run(
+        """
+def wake():
+    print("woken")
+
+hold(ENDING)
+with signals.waking([SIGTERM], wake):
+    send(SIGHUP)
+    print("hangups are none of it")
+    send(SIGTERM)
+with signals.waking([SIGTERM], wake):
+    print("waits")
+install_handler(SIGTERM, install, act)
+with signals.waking([SIGTERM], wake):
+    print("it was handled")
+"""
+    )
+    assert (status, said) == (
+        0,
+        ["hangups are none of it", "woken", "woken", "waits", "acted", "it was handled"],
+    )
+
+
 def test_a_short_command_is_interrupted_as_any_is() -> None:
     status, said = run(
         """

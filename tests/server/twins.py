@@ -191,7 +191,7 @@ class NoLinks:
     def use(self, *parts: object) -> None:
         """Take the parts that have contents."""
 
-    def arrive(self) -> None:
+    def arrive(self, tell: object) -> None:
         """Leave the data as they are."""
 
     def open(self, run: str) -> None:

@@ -36,6 +36,11 @@ class LeaseRefused(Exception):
         super().__init__(reason)
         self.standing = standing
 
+    @property
+    def is_final(self) -> bool:
+        """Whether a later try fails as well."""
+        return self.standing is not Standing.OVER
+
 
 class Lease:
     """The lease of ``writer``. ``applied`` returns the last applied entry; ``on_head`` gets n of the log's last one."""

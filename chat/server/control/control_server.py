@@ -10,10 +10,11 @@ import logging
 import os
 import socket as plain_socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import gevent
+from gevent.event import Event
 
 from chat.server.control.messages import (
     MAX_REQUEST,
@@ -35,6 +36,7 @@ Handler = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 _AT_ONCE = 16
 _PATIENCE = 5.0  # seconds
+_START = 2.0  # seconds: most starts take less, and then the command need not be given again
 _CREDENTIALS = struct.Struct("3i")  # pid, uid and gid, as unix(7) has them
 
 
@@ -50,12 +52,21 @@ class ControlServer:
 
     def __init__(self, listening: GeventSocket, handlers: Mapping[str, Handler]) -> None:
         self._handlers = handlers
+        self._early: Collection[str] | None = None
+        self._is_begun = Event()
         self._visitors = Visitors(_AT_ONCE)
         self._listener = VisitListener(listening, self._visit, self._visitors.end_oldest)
 
-    def start(self) -> None:
-        """Serve in the background."""
+    def start(self, early: Collection[str] | None = None) -> None:
+        """Serve in the background. With ``early``, execute only these commands until ``admit_all`` is called."""
+        self._early = early
+        if early is None:
+            self._is_begun.set()
         self._listener.start()
+
+    def admit_all(self) -> None:
+        """Execute all commands from now on: the server has started."""
+        self._is_begun.set()
 
     def stop(self) -> None:
         """Stop listening, and cut off the visitors."""
@@ -92,12 +103,20 @@ class ControlServer:
                 raise BadMessage(
                     f"The server knows no such command; it knows {', '.join(self._handlers)}."
                 )
+            if request.command not in (self._early or ()):
+                self._require_begun()
             return encode_result(handler(request.fields))
         except (BadMessage, CommandFailed) as problem:
             return encode_error(str(problem))
         except Exception:
             log.exception("a command of the operator failed")
             return encode_error("The command failed in the server; the log says why.")
+
+    def _require_begun(self) -> None:
+        if not self._is_begun.wait(_START):
+            raise CommandFailed(
+                "The server is starting, and its log says what it waits for. Try again later."
+            )
 
 
 def _read_line(sock: GeventSocket) -> bytes | None:

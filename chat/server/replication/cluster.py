@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -29,7 +28,7 @@ from chat.server.history.history import HistoryStore
 from chat.server.history.stored import LogName
 from chat.server.log.log import Change, LogClock, LogFull
 from chat.server.log.operations import Operations
-from chat.server.process.lasting_fault import LastingFault
+from chat.server.replication.beginning import stoppable, try_for_a_minute
 from chat.server.replication.cluster_status import status_of
 from chat.server.replication.faults import CannotFollow
 from chat.server.replication.peer_links import PeerLinks
@@ -40,7 +39,7 @@ from chat.server.replication.shared_log import GONE, SharedLog
 from chat.server.replication.shared_settings import SharedSettings, encode
 from chat.server.replication.stored.fitting import require_fitting_history
 from chat.server.replication.stored.founding import note_cut
-from chat.server.replication.stored.place import AppliedPlace, SharedState, StateChanges, read_state
+from chat.server.replication.stored.place import AppliedPlace, SharedState, StateChanges, load_state
 from chat.server.replication.stored.state_notes import SharedSequences, StateNotes
 from chat.server.replication.stored.state_writer import StateWriter
 from chat.server.room.service import ChatService
@@ -52,10 +51,7 @@ log = logging.getLogger("chat.server")
 
 # Names of facts in the database.
 _SERVERS, _SETTINGS, _DEFAULT_ROOM = "servers", "settings", "default_room"
-_PAUSE = 0.5  # seconds between two tries to begin
 _RELEASE = 1.0  # seconds for giving back the lease after a start that has failed
-# Seconds in which a server may begin. Another run of it may hold the lease for 15 s after a crash.
-_PATIENCE = 60.0
 
 
 class MemoryFact(NamedTuple):
@@ -156,9 +152,16 @@ class Cluster:
 
     # The start
 
+    def arrive(self) -> None:
+        """Bring the data to the log: see ``PeerLinks.arrive``."""
+        self.links.arrive(self._note_wait)
+
+    def _note_wait(self, reason: str) -> None:
+        self.reason = reason
+
     def load_numbers(self) -> None:
         """Read the state from the database, and begin with its numbers. Raises DatabaseFault and CannotFollow."""
-        self._state = self.writer.run(_read)
+        self._state = self.writer.run(load_state)
         if self._state is None:
             raise CannotFollow(
                 "the data directory belongs to no cluster; see `chat-server cluster init --help`"
@@ -195,13 +198,18 @@ class Cluster:
             self._notes.begin()
 
     def follow(self) -> None:
-        """Take the lease, and apply the log up to where it ends now. Raises CannotFollow."""
+        """Take the lease, and apply the log up to where it ends now.
+
+        Raises CannotFollow, and KeyboardInterrupt for a signal to stop.
+        """
         assert self._state is not None, "the state was loaded"
-        self.replicated = replicated = self._begin(self._state.place)
-        head = replicated.head
-        while replicated.applied.n < head and not self.ended.is_set():
-            self._moved.clear()
-            self._moved.wait()
+        try:
+            with stoppable():
+                head = self._follow(self._state.place)
+        except KeyboardInterrupt:
+            if self.replicated is not None:
+                self.log.close(_RELEASE)
+            raise
         if self.ended.is_set():
             raise CannotFollow(f"cannot follow the log: {self.reason}")
         self._require_no_lost_end()
@@ -209,6 +217,15 @@ class Cluster:
         log.info("follows the log of the cluster as %s, from entry %d on", self.node, head)
         self._writing = gevent.spawn(self.writer.run_to_the_end)
         self._watch = LeaseWatch(self.check_lease)
+
+    def _follow(self, place: AppliedPlace) -> int:
+        """Follow the log; return the number of its last entry at the beginning, when it is applied here."""
+        self.replicated = replicated = self._begin(place)
+        head = replicated.head
+        while replicated.applied.n < head and not self.ended.is_set():
+            self._moved.clear()
+            self._moved.wait()
+        return head
 
     def _require_no_lost_end(self) -> None:
         """Raise CannotFollow if the history has messages that the log has lost; note that for the next start.
@@ -288,9 +305,8 @@ class Cluster:
 
     def _begin(self, place: AppliedPlace) -> ReplicatedLog:
         """Return the log behind ``place``, with a lease. Raises CannotFollow."""
-        deadline = time.monotonic() + _PATIENCE
-        fault = LastingFault("cannot follow the log yet", logging.WARNING)
-        while True:
+
+        def attempt() -> ReplicatedLog:
             replicated = ReplicatedLog(
                 self.url,
                 self.node,
@@ -303,17 +319,14 @@ class Cluster:
             )
             # Before the first entry comes.
             self.log.use(replicated)
-            try:
-                replicated.start()
-                return replicated
-            except (EngineAway, LeaseRefused) as problem:
-                is_final = (
-                    isinstance(problem, LeaseRefused) and problem.standing is not Standing.OVER
-                )
-                if is_final or time.monotonic() >= deadline:
-                    raise CannotFollow(f"cannot follow the log: {problem}") from None
-                fault.note(problem)
-            gevent.sleep(_PAUSE)
+            replicated.start()
+            return replicated
+
+        failures = (EngineAway, LeaseRefused)
+        try:
+            return try_for_a_minute(attempt, failures, "cannot follow the log yet", self._note_wait)
+        except failures as problem:
+            raise CannotFollow(f"cannot follow the log: {problem}") from None
 
     # While the server runs
 
@@ -382,10 +395,3 @@ class Cluster:
         if self._writing is not None:
             self.writer.stop()
             self._writing.kill()
-
-
-def _read(database: Database) -> SharedState | None:
-    if database.stamp() is None:
-        return None
-    with database.reading() as connection:
-        return read_state(connection)

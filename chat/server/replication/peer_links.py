@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +28,7 @@ from chat.server.peers.peer_facts import KeyPair, PeerFacts
 from chat.server.peers.peer_process import PeerProcess
 from chat.server.peers.peer_secret import SecretFault, read_secret
 from chat.server.peers.peer_server import PeerServer, SharedData
-from chat.server.process.lasting_fault import LastingFault
+from chat.server.replication.beginning import stoppable, try_for_a_minute
 from chat.server.replication.durability import require_durable_engine
 from chat.server.replication.faults import CannotFollow
 from chat.server.replication.leases import forget_peer_address, read_peers, tell_peer_address
@@ -43,10 +42,6 @@ if TYPE_CHECKING:
     from gevent.socket import socket as GeventSocket  # noqa: N812
 
 log = logging.getLogger("chat.server")
-
-# Seconds in which a server finds the engine, and another server that gives it a copy.
-_PATIENCE = 60.0
-_PAUSE = 1.0
 
 
 class AbsentContent(AwaitedContent):
@@ -90,39 +85,42 @@ class PeerLinks:
         """Get the parts that have contents."""
         self._spool, self._files = spool, files
 
-    def arrive(self) -> None:
-        """Bring the data to the log, and get the key of the cluster. Called first. Raises CannotFollow."""
-        settings = self._settings
-        assert settings.peer_secret_file is not None, "the options were checked"
+    def arrive(self, tell: Callable[[str], object]) -> None:
+        """Bring the data to the log, and get the key of the cluster. Called first. ``tell`` gets what it waits for.
+
+        Raises CannotFollow, and KeyboardInterrupt for a signal to stop.
+        """
         try:
-            secret = read_secret(settings.peer_secret_file)
-            facts = PeerFacts(settings.node, __version__, VERSION)
-            self._process = PeerProcess(secret, facts, self._directory)
-            self._process.start()
-            self._client = client = PeerClient(self._process)
-            self._prepare(client)
-            if settings.durable:
-                require_durable_engine(self._url)
-            if settings.tls is not TlsMode.OFF and settings.tls_cert is None:
-                self._take_key(client)
+            with stoppable():
+                self._arrive(tell)
+        except KeyboardInterrupt:
+            self.stop()
+            raise
         except (SecretFault, PeerFault, CannotArrive, CannotFollow, EngineAway) as problem:
             self.stop()
             raise CannotFollow(str(problem)) from None
 
-    def _prepare(self, client: PeerClient) -> None:
+    def _arrive(self, tell: Callable[[str], object]) -> None:
+        settings = self._settings
+        assert settings.peer_secret_file is not None, "the options were checked"
+        secret = read_secret(settings.peer_secret_file)
+        facts = PeerFacts(settings.node, __version__, VERSION)
+        self._process = PeerProcess(secret, facts, self._directory)
+        self._process.start()
+        self._client = client = PeerClient(self._process)
+        self._prepare(client, tell)
+        if settings.durable:
+            require_durable_engine(self._url)
+        if settings.tls is not TlsMode.OFF and settings.tls_cert is None:
+            self._take_key(client)
+
+    def _prepare(self, client: PeerClient, tell: Callable[[str], object]) -> None:
         """Bring the data to the log; wait for the engine and for other servers for a minute."""
-        deadline = time.monotonic() + _PATIENCE
-        fault = LastingFault("cannot begin yet", logging.WARNING)
-        while True:
-            try:
-                prepare_data(self._directory, self._url, client.take_copy, (PeerFault,))
-                return
-            except (EngineAway, CannotArrive) as problem:
-                is_final = isinstance(problem, CannotArrive) and problem.is_final
-                if is_final or time.monotonic() >= deadline:
-                    raise
-                fault.note(problem)
-            gevent.sleep(_PAUSE)
+
+        def attempt() -> None:
+            prepare_data(self._directory, self._url, client.take_copy, (PeerFault,))
+
+        try_for_a_minute(attempt, (EngineAway, CannotArrive), "cannot begin yet", tell)
 
     def _take_key(self, client: PeerClient) -> None:
         """Get the key that the other servers show to clients, unless this one has a key. Raises EngineAway."""

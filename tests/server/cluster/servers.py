@@ -12,10 +12,10 @@ import gevent
 
 from chat.net.address import Address
 from chat.net.engine_url import EngineUrl
-from chat.server.cluster.engine_line import Redialing
+from chat.server.cluster.engine_line import EngineLine, EngineVerdict, LogKeys, Redialing, WriterId
 from chat.server.cluster.lease import boot_time
 from chat.server.cluster.library import LIBRARY, FunctionLibrary
-from chat.server.cluster.log_entry import LogEntry, parse_entry
+from chat.server.cluster.log_entry import ORIGIN, EntryId, LogEntry, parse_entry
 from chat.server.cluster.redis_connection import Dialer
 from chat.server.cluster.replicated_log import ReplicatedLog
 from chat.server.cluster.replication_limits import ReplicationLimits
@@ -130,6 +130,29 @@ class ClusterServer:
     def _clock(self) -> float:
         now = self._frozen_at if self._frozen_at is not None else boot_time()
         return now + self._skipped
+
+
+class ByHand:
+    """A server that appends by hand. Its entries are published elsewhere, as if their news were lost."""
+
+    def __init__(self, engine: EngineProcess, channel: str = "elsewhere") -> None:
+        url = EngineUrl((Address(*engine.address),), prefix=PREFIX)
+        keys = LogKeys(PREFIX)
+        keys.channel = channel
+        self.line = EngineLine(Dialer(url, 3.0).dial(), keys, LIBRARY)
+        self.writer = WriterId(EPOCH, "by hand", "token")
+        self.counter = 0
+
+    def append(self, payload: bytes, applied: EntryId = ORIGIN) -> EngineVerdict:
+        self.counter += 1
+        return self.line.append(self.writer, self.counter, applied, payload).verdict
+
+    def take_lease(self, applied: EntryId = ORIGIN) -> EngineVerdict:
+        return self.line.take_lease(self.writer, 60.0, applied).verdict
+
+
+def standings(server: ClusterServer) -> list[Standing]:
+    return [standing for standing, _ in server.told]
 
 
 class TestCluster:

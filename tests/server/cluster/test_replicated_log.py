@@ -11,7 +11,7 @@ import pytest
 
 from chat.net.address import Address
 from chat.net.engine_url import EngineUrl
-from chat.server.cluster.engine_line import EngineLine, EngineVerdict, LogKeys, Redialing, WriterId
+from chat.server.cluster.engine_line import EngineVerdict, Redialing
 from chat.server.cluster.lease import LeaseRefused
 from chat.server.cluster.library import LIBRARY
 from chat.server.cluster.log_entry import ORIGIN, EntryId, pack_records
@@ -19,18 +19,18 @@ from chat.server.cluster.redis_connection import Dialer, EngineAway
 from chat.server.cluster.replicated_log import ReplicatedLog
 from chat.server.cluster.standing import Standing
 from chat.server.log.log import LogClosed, LogFull
-from tests.server.cluster.engine_process import EngineProcess, needs_engine
+from tests.server.cluster.engine_process import needs_engine
 from tests.server.cluster.servers import (
     EPOCH,
     LIMITS,
     PREFIX,
-    ClusterServer,
+    ByHand,
     TestCluster,
     begin_log,
     cluster,
-    expire_lease,
     faster,
     read_log,
+    standings,
     until,
 )
 
@@ -41,29 +41,6 @@ pytestmark = needs_engine
 def servers(tmp_path: Path) -> Iterator[TestCluster]:
     with cluster(tmp_path) as started:
         yield started
-
-
-class ByHand:
-    """A server that appends by hand. Its entries are published elsewhere, as if their news were lost."""
-
-    def __init__(self, engine: EngineProcess, channel: str = "elsewhere") -> None:
-        url = EngineUrl((Address(*engine.address),), prefix=PREFIX)
-        keys = LogKeys(PREFIX)
-        keys.channel = channel
-        self.line = EngineLine(Dialer(url, 3.0).dial(), keys, LIBRARY)
-        self.writer = WriterId(EPOCH, "by hand", "token")
-        self.counter = 0
-
-    def append(self, payload: bytes, applied: EntryId = ORIGIN) -> EngineVerdict:
-        self.counter += 1
-        return self.line.append(self.writer, self.counter, applied, payload).verdict
-
-    def take_lease(self, applied: EntryId = ORIGIN) -> EngineVerdict:
-        return self.line.take_lease(self.writer, 60.0, applied).verdict
-
-
-def standings(server: ClusterServer) -> list[Standing]:
-    return [standing for standing, _ in server.told]
 
 
 class TestAppending:
@@ -196,78 +173,6 @@ class TestReading:
         until(lambda: log.standing is Standing.FAILED)
         assert told[-1] == (Standing.FAILED, "RuntimeError: a bug")
         log.close(0)
-
-
-class TestAnEngineThatIsAway:
-    def test_it_comes_back(self, servers: TestCluster) -> None:
-        server = servers.start("a")
-        server.say(b"before")
-        servers.engine.kill()
-        server.append(b"meanwhile")
-        until(lambda: server.log.standing is Standing.AWAY)
-        assert server.told[-1][1]  # a reason for the operator
-        servers.engine.start()
-        until(lambda: server.has_applied(b"meanwhile"))
-        until(lambda: server.log.standing is Standing.FOLLOWING)
-        assert servers.faults() == []
-
-    def test_it_is_told_once(self, servers: TestCluster) -> None:
-        """A connection that nobody has used meanwhile is no reason to tell it again."""
-        server = servers.start("a", limits=faster(renewal=1.0))
-        until(lambda: server.log.standing is Standing.FOLLOWING)
-        servers.engine.kill()
-        until(lambda: server.log.standing is Standing.AWAY)
-        servers.engine.start()
-        until(lambda: server.log.standing is Standing.FOLLOWING)
-        silent = ByHand(servers.engine)
-        silent.take_lease(server.log.applied)
-        silent.append(pack_records([b"found at the next renewal"]))
-        until(lambda: server.has_applied(b"found at the next renewal"))
-        assert standings(server) == [Standing.FOLLOWING, Standing.AWAY, Standing.FOLLOWING]
-
-    def test_the_lease_runs_out_first(self, servers: TestCluster) -> None:
-        idle, server = servers.start("idle"), servers.start("a")
-        server.say(b"before")
-        servers.engine.kill()
-        server.append(b"never")
-        server.skip(LIMITS.lease)
-        idle.skip(LIMITS.lease)
-        until(lambda: idle.log.standing is Standing.OVER)
-        until(lambda: server.log.standing is Standing.OVER)
-        with pytest.raises(LogClosed):
-            server.append(b"later")
-        servers.engine.start()
-        for name in ("a", "idle"):
-            expire_lease(servers.engine, name)
-        other = servers.start("b")
-        other.say(b"after")
-        assert not server.has_applied(b"after")
-        assert [entry.is_fence for entry in other.applied] == [False, True, True, False]
-        assert servers.faults() == []
-
-    def test_it_is_out_of_memory(self, servers: TestCluster) -> None:
-        """Nothing is said then, but servers keep their leases, and all goes on later."""
-        server = servers.start("a")
-        server.say(b"before")
-        servers.engine.call("CONFIG", "SET", "maxmemory", "1")
-        server.append(b"meanwhile")
-        until(lambda: server.log.standing is Standing.AWAY)
-        assert "maxmemory" in server.told[-1][1]
-        before = self.end_of_lease(servers)
-        until(lambda: self.end_of_lease(servers) > before)
-        servers.engine.call("CONFIG", "SET", "maxmemory", "0")
-        until(lambda: server.has_applied(b"meanwhile"))
-        assert servers.faults() == []
-
-    def end_of_lease(self, servers: TestCluster) -> int:
-        [lease] = servers.engine.call("HVALS", f"{PREFIX}:leases")
-        return int(lease.split()[1])
-
-    def test_it_has_lost_our_functions(self, servers: TestCluster) -> None:
-        server = servers.start("a")
-        servers.engine.call("FUNCTION", "FLUSH")
-        server.say(b"with functions again")
-        assert servers.faults() == []
 
 
 class TestNames:

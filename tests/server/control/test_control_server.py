@@ -50,6 +50,15 @@ def serve() -> Iterator[Callable[[Path], None]]:
         server.stop()
 
 
+@pytest.fixture
+def starting(tmp_path: Path) -> Iterator[ControlServer]:
+    """A server that executes only "echo" yet."""
+    server = ControlServer(listen_in(tmp_path), HANDLERS)
+    server.start(early=["echo"])
+    yield server
+    server.stop()
+
+
 def in_thread(function: Callable[..., Any], *arguments: Any, **fields: Any) -> Any:
     """Call what blocks as a command line does, while the server of this thread runs."""
 
@@ -257,3 +266,21 @@ def test_a_directory_that_may_not_be_entered_is_one_line(
     monkeypatch.setattr("chat.server.control.client.connect_to", refuse)
     with pytest.raises(ControlFault, match=r"or as root$"):
         ask(tmp_path, "echo")
+
+
+@pytest.mark.usefixtures("starting")
+def test_a_server_that_starts_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_server, "_START", 0.01)
+    assert in_thread(ask, tmp_path, "echo", text="here")["text"] == "here"
+    with pytest.raises(ControlFault, match="The server is starting"):
+        in_thread(ask, tmp_path, "apply-changes")
+
+
+def test_a_command_waits_for_a_start_that_is_short(
+    tmp_path: Path, starting: ControlServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control_server, "_START", 1000.0)
+    asking = gevent.spawn(in_thread, ask, tmp_path, "apply-changes")
+    in_thread(ask, tmp_path, "echo")  # by now the other one waits
+    starting.admit_all()
+    assert asking.get() == {}

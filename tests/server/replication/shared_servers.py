@@ -43,10 +43,12 @@ class SharedServers:
         self.data_of(name).mkdir(exist_ok=True)
         found_cluster(self.data_of(name), self.url)
 
-    def start(self, name: str, *options: str) -> ServerProcess:
+    def start(
+        self, name: str, *options: str, kind: type[ServerProcess] = ServerProcess
+    ) -> ServerProcess:
         """Start a server; return when it listens."""
         host, port = self.engine.address
-        server = ServerProcess(
+        server = kind(
             f"--data-directory={self.data_of(name)}",
             "--history=on",
             f"--cluster=redis://{host}:{port}/{PREFIX}",

@@ -9,9 +9,9 @@ class LinkLimits(Struct):
     """Hold times in seconds, counts, and a rate in bytes a second.
 
     ``connect`` is for TCP; ``greeting`` for TLS and the proofs of both sides. A peer may be silent for ``silence``.
-    ``sign_of_life`` is how often a peer that prepares a copy says so, for at most ``preparing``; first its server has to
-    answer, within ``hanging``. The first byte of a content comes within ``first_byte``, of all peers that are asked
-    together. A transfer that is slower than ``slowest`` on average ends.
+    ``sign_of_life`` is how often a peer that prepares a copy says so, for at most ``preparing``. Its server has to
+    answer within ``hanging`` each time. The first byte of a content comes within ``first_byte``, of all peers that are
+    asked together. A transfer that is slower than ``slowest`` on average ends.
 
     ``strangers`` are connections that have proved nothing yet; a further one takes the place of the oldest. ``peers``
     are those that have proved to know the secret; a further one is refused.

@@ -35,7 +35,7 @@ from chat.server.replication.stored.founding import (
     found_cluster,
     has_data,
 )
-from chat.server.replication.stored.place import SharedState, read_state
+from chat.server.replication.stored.place import SharedState, load_state
 from chat.server.storage.database import FILE_NAME as DATABASE_FILE
 from chat.server.storage.database import Database, DatabaseFault
 
@@ -91,10 +91,7 @@ def prepare_data(
     """
     database = Database(directory)
     try:
-        state = None
-        if database.stamp() is not None:
-            with database.reading() as connection:
-                state = read_state(connection)
+        state = load_state(database)
         if state is None and has_data(directory):
             raise CannotArrive(
                 f"{directory} has the data of a server alone; let it begin a cluster: "

@@ -13,6 +13,7 @@ import ujson
 
 from chat.server.cluster.log_entry import ORIGIN, EntryId
 from chat.server.history.stored import LogName
+from chat.server.storage.database import Database
 
 # ``cluster_place`` has one row. ``cluster_heads`` has the last number of each log of messages, ``cluster_sessions`` the
 # sessions that are connected, in the order of ``serial``. ``cluster_facts`` has other shared state, as JSON.
@@ -93,6 +94,14 @@ def drop_tables(connection: sqlite3.Connection) -> None:
     """Let the database be that of a single server again."""
     for table in _ALL:
         connection.execute(f"DROP TABLE IF EXISTS {table}")
+
+
+def load_state(database: Database) -> SharedState | None:
+    """Return what ``read_state`` finds in a database that may not exist. Raises DatabaseFault."""
+    if database.stamp() is None:
+        return None
+    with database.reading() as connection:
+        return read_state(connection)
 
 
 def read_state(connection: sqlite3.Connection) -> SharedState | None:

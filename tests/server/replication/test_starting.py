@@ -1,0 +1,71 @@
+"""A server that waits for others before it can begin: it tells what it waits for, and it can be stopped."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chat.server import cli
+from tests.end_to_end.server_process import ServerProcess
+from tests.server.cluster.engine_process import needs_engine
+from tests.server.replication.shared_servers import SharedServers, shared_servers
+
+pytestmark = needs_engine
+
+
+class WaitingServer(ServerProcess):
+    """A server whose start goes on when this has been made."""
+
+    def _wait_for_start(self) -> None:
+        """Wait for nothing."""
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[SharedServers]:
+    with shared_servers(tmp_path / "town") as started:
+        yield started
+
+
+def require_stops_at_once(server: ServerProcess) -> None:
+    """Stop a server that has not begun; it has two seconds, and not the minute for which it would wait."""
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(10) == 0
+    assert server.lines[-1].endswith("stopped before the start was complete\n")
+
+
+def test_a_server_without_an_engine_says_so_and_stops(
+    town: SharedServers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    town.engine.kill()
+    server = town.start("north", kind=WaitingServer)
+    server.wait_for_line("cannot begin yet: .*Connection refused")
+
+    directory = f"--data-directory={town.data_of('north')}"
+    assert cli.main(["cluster", "status", directory]) == 1
+    out = capsys.readouterr().out
+    assert "standing  starting: " in out
+    assert "Connection refused" in out
+    assert cli.main(["status", directory]) == 1
+    assert "The server is starting" in capsys.readouterr().err
+    require_stops_at_once(server)
+
+
+def test_a_server_whose_lease_another_run_has_stops(town: SharedServers) -> None:
+    town.start("north")
+    town.kill("north")
+    server = town.start("north", kind=WaitingServer)
+    server.wait_for_line("cannot follow the log yet: another server is running under the name")
+    require_stops_at_once(server)
+
+
+def test_a_server_that_waits_for_a_copy_stops(town: SharedServers) -> None:
+    source = town.start("north")
+    source.send_signal(signal.SIGSTOP)
+    server = town.start("south", kind=WaitingServer)
+    server.wait_for_line("asking the server at .* for a copy")
+    require_stops_at_once(server)
+    assert not list(town.data_of("south").glob("peer-*"))
+    source.send_signal(signal.SIGCONT)
