@@ -13,7 +13,7 @@ from chat.server.directory.directory import Directory
 from chat.server.history.faults import HistoryFault
 from chat.server.history.purging import read_purge
 from chat.server.log.log import Change, LogFull
-from chat.server.log.operations import Operations
+from chat.server.log.operations import OPERATOR_PATIENCE, NotYetCommitted, Operations
 from chat.server.moderation.purges import Purges
 from chat.server.moving.draining import Draining
 from chat.server.room.announcement import BadAnnouncement, read_announcement
@@ -54,8 +54,8 @@ class OperatorCommands:
     def _perform(self, name: str, fields: Mapping[str, Any]) -> Any:
         """Have an operation carried out; return what it returned. Raises CommandFailed."""
         try:
-            return self._operations.perform(name, fields)
-        except LogFull as problem:
+            return self._operations.perform(name, fields, patience=OPERATOR_PATIENCE)
+        except (LogFull, NotYetCommitted) as problem:
             raise CommandFailed(str(problem)) from None
 
     def announce(self, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,8 +64,8 @@ class OperatorCommands:
             text = read_announcement(fields.get("text"), self._settings.max_text)
         except BadAnnouncement as problem:
             raise CommandFailed(str(problem)) from None
-        log.info("the operator announces: %s", " / ".join(text.split("\n")))
         self._perform(ANNOUNCE, {"text": text})
+        log.info("the operator announced: %s", " / ".join(text.split("\n")))
         return {"users": self._directory.users}
 
     def _announce(self, change: Change) -> None:
@@ -92,7 +92,7 @@ class OperatorCommands:
             count = self._purges.remove(read_purge(fields))
         except HistoryFault as problem:
             raise CommandFailed(f"{problem}.") from None
-        except LogFull as problem:
+        except (LogFull, NotYetCommitted) as problem:
             raise CommandFailed(str(problem)) from None
         log.info("the operator purged %d messages", count)
         return {"messages": count}

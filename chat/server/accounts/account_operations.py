@@ -19,14 +19,12 @@ from chat.server.accounts.devices import Devices
 from chat.server.directory.directory import ConnectedUsers
 from chat.server.directory.member import Member
 from chat.server.log.log import Change
-from chat.server.log.operations import Operations
+from chat.server.log.operations import OPERATOR_PATIENCE, Operations
 from chat.server.log.unicode_13 import TOO_NEW, is_in_unicode_13
 from chat.server.room.commands import CommandRefused
 
 log = logging.getLogger("chat.server")
 
-# Seconds for which the operator waits for the log; users are reminded that they wait.
-PATIENCE = 10.0
 # Seconds for which a login waits until a better hash of its password is stored, which is not urgent.
 REHASH_PATIENCE = 2.0
 MAX_ACCOUNTS = 10_000  # beyond that, only the operator can add accounts
@@ -51,7 +49,7 @@ class AccountOperations:
 
     Methods with an ``actor`` take the session that asks; None is the operator. They wait for the log, and raise
     AccountProblem, CommandRefused, LogFull, and DatabaseFault if the server waits for its disk. Those of the operator
-    raise NotYetCommitted after ``PATIENCE`` seconds. ``clock`` returns seconds since 1970. ``forget_in_rooms`` is
+    raise NotYetCommitted after ``OPERATOR_PATIENCE``. ``clock`` returns seconds since 1970. ``forget_in_rooms`` is
     called after an account was removed.
     """
 
@@ -102,7 +100,7 @@ class AccountOperations:
         # The password for guests is no shared setting, so this server decides for all.
         guests = self._changes.allows_guests
         fields = {"name": list(name), "guests": guests}
-        self._operations.perform(REMOVE, fields, patience=PATIENCE)
+        self._operations.perform(REMOVE, fields, patience=OPERATOR_PATIENCE)
 
     def replace_password(
         self,
@@ -135,7 +133,7 @@ class AccountOperations:
     def set_moderator(self, name: UserName, is_moderator: bool) -> None:
         """Allow or forbid the account to moderate."""
         fields = {"name": list(name), "moderator": is_moderator}
-        self._operations.perform(MODERATOR, fields, patience=PATIENCE)
+        self._operations.perform(MODERATOR, fields, patience=OPERATOR_PATIENCE)
 
     def forget_device(self, actor: Member, hash: bytes) -> None:
         """Let a device of a user need the password at its next login, and end its sessions."""
@@ -249,7 +247,7 @@ class AccountOperations:
 
 
 def _patience(actor: Member | None) -> float | None:
-    return PATIENCE if actor is None else None
+    return OPERATOR_PATIENCE if actor is None else None
 
 
 def _refuse(sentence: str) -> None:

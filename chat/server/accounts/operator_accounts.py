@@ -29,7 +29,6 @@ from chat.server.log.operations import NotYetCommitted
 from chat.server.storage.database import DatabaseFault
 
 LIST = "accounts"
-_NOT_YET = "The log has not committed this yet: the engine may be away. It may still be done later."
 _PAGE = 200  # accounts in an answer, whose size is bounded
 
 
@@ -67,10 +66,8 @@ def _change(
         change(parse_user_name(fields["name"]), fields)
     except KeyError as problem:
         raise CommandFailed(f"The command has no {problem.args[0]!r}.") from None
-    except (UserNameError, AccountProblem, LogFull) as problem:
+    except (UserNameError, AccountProblem, LogFull, NotYetCommitted) as problem:
         raise CommandFailed(str(problem)) from None
-    except NotYetCommitted:
-        raise CommandFailed(_NOT_YET) from None
     except DatabaseFault as fault:
         raise CommandFailed(f"{fault}.") from None
     return {}

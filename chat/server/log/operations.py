@@ -22,9 +22,17 @@ log = logging.getLogger("chat.server")
 # Carries out a change; returns or raises the outcome for the server that asked.
 Handler = Callable[[Change], Any]
 
+# Seconds for which a command of the operator waits for the log; users are reminded that they wait.
+OPERATOR_PATIENCE = 10.0
+
 
 class NotYetCommitted(Exception):
-    """A change was appended, but was not committed in time. It may be committed later."""
+    """A change was appended, but was not committed in time. It may be committed later. The text is a sentence."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The log has not committed this yet: the engine may be away. It may still be done later."
+        )
 
 
 class UnknownOperation(Exception):

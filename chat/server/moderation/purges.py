@@ -20,7 +20,7 @@ from chat.server.history.faults import HistoryFault
 from chat.server.history.purging import Purge
 from chat.server.history.stored import DEFAULT_ROOM, LogName
 from chat.server.log.log import Change
-from chat.server.log.operations import Operations
+from chat.server.log.operations import OPERATOR_PATIENCE, Operations
 from chat.server.log.sharing import ALONE, Sharing
 from chat.server.moderation.moderation import require_moderator
 from chat.server.process.lasting_fault import LastingFault
@@ -108,10 +108,12 @@ class Purges:
     def remove(self, wanted: Purge) -> int:
         """Remove what the operator names; return how many messages of this server there were. Waits for the disk.
 
-        Raises HistoryFault and LogFull.
+        Raises HistoryFault, LogFull and NotYetCommitted.
         """
         fields = {"before": wanted.before, "user": wanted.user, "number": wanted.number}
-        count: int | AsyncResult[int] = self._operations.perform(PURGE, _present(fields))
+        count: int | AsyncResult[int] = self._operations.perform(
+            PURGE, _present(fields), patience=OPERATOR_PATIENCE
+        )
         return count if isinstance(count, int) else count.get() or 0
 
     def remove_message(

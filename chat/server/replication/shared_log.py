@@ -29,7 +29,7 @@ GONE = "gone"  # the operation that a fence stands for: a server has ended, and 
 _FOR_RUNS = 0.8
 # Senders are read no further while so much of that part is taken.
 _CROWDED = 0.5
-_LEFT = "The server has left its cluster; your client goes to another one."
+_LEFT = "The server has left its cluster, and does not know whether this was done."
 _FULL = "The server cannot confirm messages now; try again in a moment."
 
 

@@ -136,7 +136,7 @@ def test_no_change_is_made_while_the_server_is_stopped(
 def test_the_operator_does_not_wait_for_ever(
     twins: Twins, types: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat.server.accounts.account_operations.PATIENCE", 0.05)
+    monkeypatch.setattr("chat.server.accounts.account_operations.OPERATOR_PATIENCE", 0.05)
     twins.engine.is_held = True
 
     for words in (("add", "eve"), ("moderator", "bob", "on"), ("passwd", "bob"), ("remove", "bob")):

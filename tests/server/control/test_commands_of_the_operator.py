@@ -75,7 +75,7 @@ def test_an_announcement_reaches_everyone_as_a_text_of_the_server(
     for client in (alice, raw):
         header = client.expect(UTF8, b"Restart at ten.", sender="server", notice="announcement")
         assert "to" not in header.header
-    assert "the operator announces: Restart at ten." in caplog.messages
+    assert "the operator announced: Restart at ten." in caplog.messages
 
 
 def test_an_announcement_of_several_lines_comes_from_the_standard_input(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -136,6 +137,24 @@ def test_an_announcement_reaches_users_of_all_servers(
     assert types("say", "Tea", "is", "ready.") == "announced to 2 users\n"
     for user in (alice, bob):
         assert ("announcement", None) in user.notices()
+
+
+@pytest.mark.parametrize(
+    "command", [("say", "Tea."), ("rooms", "add", "tea"), ("history", "purge", "--user=alice")]
+)
+def test_what_the_engine_does_not_confirm_is_not_said_to_be_done(
+    twins: Twins,
+    types: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    command: tuple[str, ...],
+) -> None:
+    caplog.set_level(logging.INFO, "chat.server")
+    for module in ("operator_commands", "moderation.purges"):
+        monkeypatch.setattr(f"chat.server.{module}.OPERATOR_PATIENCE", 0.01)
+    twins.engine.is_held = True
+    assert "The log has not committed this yet" in types(*command, status=1)
+    assert "the operator" not in caplog.text
 
 
 def test_a_purge_removes_messages_of_all_servers(twins: Twins, types: Callable[..., str]) -> None:
