@@ -97,11 +97,13 @@ class Composition(ServerParts):
         )
 
     @property
-    def is_ready(self) -> bool:
-        """Whether users can talk here: a server of a cluster has to follow the log."""
-        return self.cluster is None or self.cluster.is_following
+    def trouble(self) -> str:
+        """Why users cannot talk here; empty if they can. A server of a cluster has to follow the log."""
+        if self.cluster is None or self.cluster.is_following:
+            return ""
+        return self.cluster.standing.value
 
-    def make_status_server(self, address: Address, is_healthy: Callable[[], bool]) -> StatusServer:
+    def make_status_server(self, address: Address, trouble: Callable[[], str]) -> StatusServer:
         """Make the server for monitoring on ``address``. Raises OSError if it cannot listen there."""
         from chat.server.monitoring.status import StatusServer
 
@@ -109,7 +111,7 @@ class Composition(ServerParts):
             address,
             metrics=self.make_metrics(),
             folding_log=self.folding_log,
-            is_healthy=is_healthy,
+            trouble=trouble,
         )
 
     @property

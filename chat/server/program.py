@@ -144,7 +144,7 @@ def _start(composition: Composition, settings: Settings, stop: Event) -> Callabl
             if settings.metrics_address is not None:
                 address = settings.metrics_address
                 watch = composition.make_status_server(
-                    address, lambda: not stop.is_set() and composition.is_ready
+                    address, lambda: "stopping" if stop.is_set() else composition.trouble
                 )
             if settings.data_directory is not None:
                 # Before the log says that the server listens: scripts wait for that line, and then give commands.

@@ -116,7 +116,7 @@ class ChatServer:
         if self._path is not None:
             # Not at the end: by then another server may listen on the path.
             self._path.unlink(missing_ok=True)
-        log.info("stopping, with %s here", counted(self._directory.users, "user"))
+        log.info("stopping, with %s here", counted(self._directory.users_here, "user"))
         for say_farewell in self._stages.farewell:
             say_farewell()
         self._handler.end_all(timeout)

@@ -57,7 +57,7 @@ def fetch(server: ServerProcess, path: str) -> tuple[int, str]:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=30) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as problem:
-        return problem.code, ""
+        return problem.code, problem.read().decode()
 
 
 def test_a_server_that_cannot_take_part_says_why_in_a_line(options: list[str]) -> None:
@@ -79,7 +79,7 @@ def test_a_server_is_healthy_while_it_follows_the_log(
         assert re.search(r"^chat_cluster_following 1\.0$", metrics, re.MULTILINE)
         assert re.search(r"^chat_cluster_servers 1\.0$", metrics, re.MULTILINE)
         engine.kill()
-        eventually(lambda: fetch(server, "/healthz")[0] == 503)
+        eventually(lambda: fetch(server, "/healthz") == (503, "engine away\n"))
         _, metrics = fetch(server, "/metrics")
         assert re.search(r"^chat_cluster_following 0\.0$", metrics, re.MULTILINE)
         assert 'chat_cluster_standing{standing="engine away"} 1.0' in metrics

@@ -78,6 +78,11 @@ class Directory(Generic[M]):
         return len(self._by_name)
 
     @property
+    def users_here(self) -> int:
+        """The number of users with a session at this server."""
+        return len({session.name.key for session in self._here})
+
+    @property
     def here(self) -> Iterable[M]:
         return self._here
 

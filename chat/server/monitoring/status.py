@@ -42,7 +42,7 @@ class _TooSlow(Exception):
 class StatusServer:
     """Serve /metrics and /healthz on ``address``.
 
-    ``is_healthy`` returns whether the server lets users in. Raises OSError if it cannot listen on ``address``.
+    ``trouble`` returns why the server lets no users in; empty if it does. Raises OSError if it cannot listen there.
     """
 
     def __init__(
@@ -51,9 +51,9 @@ class StatusServer:
         *,
         metrics: Metrics,
         folding_log: FoldingLog,
-        is_healthy: Callable[[], bool],
+        trouble: Callable[[], str],
     ) -> None:
-        self._is_healthy = is_healthy
+        self._trouble = trouble
         self._metrics = metrics
         self._folding_log = folding_log
         self._visitors = Visitors(_AT_ONCE)
@@ -138,9 +138,10 @@ class StatusServer:
             return "405 Method Not Allowed", b"expected GET or HEAD\n", _TEXT
         if request.path == "/metrics":
             return "200 OK", *self._metrics.render(request.fields.get("accept", ""))
-        if self._is_healthy():
+        trouble = self._trouble()
+        if not trouble:
             return "200 OK", b"ok\n", _TEXT
-        return "503 Service Unavailable", b"stopping\n", _TEXT
+        return "503 Service Unavailable", f"{trouble}\n".encode(), _TEXT
 
 
 def _read_request(sock: GeventSocket) -> Request | None:

@@ -64,8 +64,7 @@ class Draining:
 
     def plan(self) -> DrainPlan:
         """Return what ``run`` would do now."""
-        users = {session.name.key for session in self._directory.here}
-        return DrainPlan(len(users), len(self._other_addresses()))
+        return DrainPlan(self._directory.users_here, len(self._other_addresses()))
 
     def run(self) -> None:
         """Move the users, and let the others leave; return when nobody is here."""

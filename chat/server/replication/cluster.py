@@ -368,10 +368,11 @@ class Cluster:
     def _end_sessions(self, change: Change) -> None:
         """End what stands for the sessions of a server that has ended."""
         run = change.fields["writer"]
-        for member in self._directory.of_home(run):
+        members = self._directory.of_home(run)
+        for member in members:
             member.depart(LeaveReason.DISCONNECTED)
         if self.servers is not None:
-            self.servers.forget(run)
+            self.servers.forget(run, len(members))
 
     def _take_changes(
         self, written: AppliedPlace | None

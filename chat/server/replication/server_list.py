@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from ipaddress import ip_network
 from typing import Any, NamedTuple
@@ -11,6 +12,9 @@ from chat.net.address import Address
 from chat.server.log.log import Change
 from chat.server.log.operations import Operations
 from chat.server.settings import Network, Settings
+from chat.sizes import counted
+
+log = logging.getLogger("chat.server")
 
 SERVER = "server"
 
@@ -54,10 +58,13 @@ class ServerList:
         """Tell the others about this server, and wait until the log has it."""
         self._operations.perform(SERVER, facts._asdict())
 
-    def forget(self, run: str) -> None:
-        """Note that the server run ``run`` has ended."""
-        if self._servers.pop(run, None) is not None:
+    def forget(self, run: str, sessions: int) -> None:
+        """Note that the server run ``run`` has ended, and that its ``sessions`` have left."""
+        ended = self._servers.pop(run, None)
+        if ended is not None:
             self._protected = None
+            left = counted(sessions, "session")
+            log.info("the server %s has left the cluster, and %s with it", ended.node, left)
 
     def of(self, run: str) -> ServerFacts | None:
         """Return what the server run ``run`` has told; None if it has ended."""

@@ -31,15 +31,13 @@ class Page:
 
 
 @pytest.fixture
-def is_healthy() -> list[bool]:
-    return [True]
+def trouble() -> list[str]:
+    return [""]
 
 
 @pytest.fixture
-def server(chat_server: TestServer, is_healthy: list[bool]) -> Iterator[StatusServer]:
-    server = chat_server.parts.make_status_server(
-        parse_address("127.0.0.1:0"), lambda: is_healthy[0]
-    )
+def server(chat_server: TestServer, trouble: list[str]) -> Iterator[StatusServer]:
+    server = chat_server.parts.make_status_server(parse_address("127.0.0.1:0"), lambda: trouble[0])
     server.start()
     yield server
     server.stop()
@@ -61,11 +59,11 @@ def get(server: StatusServer, path: str, method: str = "GET") -> Page:
     return ask(server.addresses[0], f"{method} {path} HTTP/1.1\r\nHost: chat\r\n\r\n")
 
 
-def test_health(server: StatusServer, is_healthy: list[bool]) -> None:
+def test_health(server: StatusServer, trouble: list[str]) -> None:
     page = get(server, "/healthz")
     assert (page.status, page.body) == (200, b"ok\n")
     assert page.headers["Content-Type"] == "text/plain; charset=utf-8"
-    is_healthy[0] = False
+    trouble[0] = "stopping"
     page = get(server, "/healthz")
     assert (page.status, page.body) == (503, b"stopping\n")
 
@@ -287,7 +285,7 @@ def test_without_descriptors_one_line_is_logged_and_the_next_visitor_is_served(
 
 def test_on_a_unix_socket(chat_server: TestServer, tmp_path: Path) -> None:
     server = chat_server.parts.make_status_server(
-        Address(path=str(tmp_path / "status")), lambda: True
+        Address(path=str(tmp_path / "status")), lambda: ""
     )
     server.start()
     assert get(server, "/healthz").body == b"ok\n"

@@ -135,6 +135,7 @@ def test_an_announcement_reaches_users_of_all_servers(
 ) -> None:
     alice, bob = come(twins.adam, "alice"), come(twins.berta, "bob", password=PASSWORD)
     assert types("say", "Tea", "is", "ready.") == "announced to 2 users\n"
+    assert [server.parts.directory.users_here for server in twins.both] == [1, 1]
     for user in (alice, bob):
         assert ("announcement", None) in user.notices()
 

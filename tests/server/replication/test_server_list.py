@@ -35,5 +35,5 @@ def test_no_server_bans_the_proxies_of_another_one() -> None:
     again = ServerList(Operations(MemoryLog(Timestamps())))
     again.restore(servers.stored())
     assert again.protected() == servers.protected()
-    servers.forget("one")
+    servers.forget("one", sessions=0)
     assert servers.protected() == (office,)

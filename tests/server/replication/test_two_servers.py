@@ -107,6 +107,7 @@ def test_a_server_that_was_killed_goes_on_where_it_was(town: SharedServers) -> N
     alice.expect_text("two", "alice", seq=2)
     town.end_lease("south")
     alice.expect_left("bob", "disconnected")
+    town.servers["north"].wait_for_line("the server south has left .* and 1 session with it")
     town.start("south")
 
     bob, missed = come_back(town, "south", "bob", 2)

@@ -142,7 +142,8 @@ def _begin(directory: Path, url: EngineUrl, state: SharedState | None) -> None:
     """Begin a log with what is in ``directory``."""
     if state is None or state.place.applied == ORIGIN:
         # Nothing was said in the log before, or there was none.
-        log.info(found_cluster(directory, url))
+        found_cluster(directory, url)
+        log.info("the engine had no log: the cluster begins here")
         return
     epoch = secrets.token_urlsafe(12)
     log.warning("the engine has lost its log: it begins again here, under a new epoch")
