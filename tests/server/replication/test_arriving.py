@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from chat.protocol.descriptor import MessageType
+from chat.server.cluster.engine_line import LogKeys
 from chat.server.cluster.log_entry import parse_entry
 from chat.server.history.reader import FILE_NAME as HISTORY_FILE
 from chat.server.history.reader import Reader
@@ -260,6 +261,29 @@ def test_the_last_server_ends_the_log_and_goes_on_alone_with_its_places(
 
     assert town.engine.call("EXISTS", f"{PREFIX}:log", f"{PREFIX}:head") == 0
     assert (epoch_of(town, "south"), epoch_of(town, "north") == epoch) == (epoch, False)
+
+
+def test_after_the_end_of_a_cluster_no_server_begins_another_one_by_itself(
+    town: SharedServers,
+) -> None:
+    for name in ("north", "south"):
+        town.start(name)
+    town.stop("north")
+    town.stop("south")
+    leave_cluster(town.data_of("south"), town.url)
+    for name in ("north", "empty"):
+        with pytest.raises(AssertionError, match="leave` has ended the log"):
+            town.start(name)
+
+    # Until the operator begins one. Then it may end again as any other, if the engine loses it.
+    town.found("south")
+    town.start("south")
+    town.start("empty")
+    town.start("north").wait_for_line("a copy takes its place")
+    for name in ("north", "empty", "south"):
+        town.stop(name)
+    town.engine.call("DEL", *LogKeys(PREFIX).all)
+    town.start("south").wait_for_line("it begins again here, under a new epoch")
 
 
 def test_a_server_that_lacks_the_end_of_the_log_leaves_under_a_new_epoch(

@@ -29,6 +29,7 @@ from chat.server.history.faults import HistoryFault
 from chat.server.history.reader import FILE_NAME as HISTORY_FILE
 from chat.server.history.search.index_file import remove_index
 from chat.server.replication.leases import read_peers
+from chat.server.replication.stored.ended import was_ended
 from chat.server.replication.stored.founding import (
     CannotFound,
     begin_again,
@@ -139,7 +140,13 @@ def _compare(url: EngineUrl, state: SharedState | None) -> Fit:
 
 
 def _begin(directory: Path, url: EngineUrl, state: SharedState | None) -> None:
-    """Begin a log with what is in ``directory``."""
+    """Begin a log with what is in ``directory``. Raises CannotArrive if an operator has ended the log."""
+    if was_ended(url):
+        raise CannotArrive(
+            "`chat-server cluster leave` has ended the log of the cluster; "
+            "`chat-server cluster init` begins another one",
+            is_final=True,
+        )
     if state is None or state.place.applied == ORIGIN:
         # Nothing was said in the log before, or there was none.
         found_cluster(directory, url)

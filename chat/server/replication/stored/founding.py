@@ -19,6 +19,7 @@ from chat.server.history.reader import Reader
 from chat.server.history.stored import GUEST, LogName
 from chat.server.history.writer import open_writer
 from chat.server.log.unicode_13 import is_in_unicode_13
+from chat.server.replication.stored.ended import forget_end, note_end
 from chat.server.replication.stored.place import (
     AppliedPlace,
     StateChanges,
@@ -58,6 +59,7 @@ def found_cluster(directory: Path, url: EngineUrl) -> str:
                 raise CannotFound(
                     f"the engine has a log with the prefix {url.prefix} already; an empty server joins it"
                 )
+            forget_end(opened, url)
         with database.writing() as connection:
             make_tables(connection)
             write_state(connection, AppliedPlace(epoch), StateChanges(heads, {}, {}))
@@ -164,6 +166,8 @@ def _end_log(url: EngineUrl, place: AppliedPlace) -> str | None:
             # A server that says something meanwhile has a lease, which the engine looks for.
             answer = line.read(WriterId(place.epoch, "", ""), place.applied, _MOST_FENCES)
             verdict = line.drop(place.epoch).verdict
+            if verdict is EngineVerdict.OK:
+                note_end(opened, url, place.epoch)
     except EngineAway as away:
         return f"the engine cannot be asked whether other servers have said more ({away})"
     if verdict is EngineVerdict.HELD:
