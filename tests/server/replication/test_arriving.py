@@ -138,6 +138,15 @@ def test_an_engine_that_has_lost_everything_gets_a_new_epoch(town: SharedServers
     assert after.header["seq"] == 2
 
 
+def test_an_engine_that_loses_an_empty_log_gets_it_again(town: SharedServers) -> None:
+    town.found("north")
+    epoch = epoch_of(town, "north")
+    town.engine.call("FLUSHALL")
+    town.start("north").wait_for_line("has lost its log, which was empty")
+    town.start("south")
+    assert epoch_of(town, "south") == epoch
+
+
 def test_a_log_that_lacks_its_end_and_that_nobody_follows_begins_anew(town: SharedServers) -> None:
     town.start("north")
     alice = town.join("north", "alice")

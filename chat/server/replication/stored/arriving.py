@@ -33,6 +33,7 @@ from chat.server.replication.stored.ended import was_ended
 from chat.server.replication.stored.founding import (
     CannotFound,
     begin_again,
+    create_log,
     found_cluster,
     has_data,
 )
@@ -147,14 +148,17 @@ def _begin(directory: Path, url: EngineUrl, state: SharedState | None) -> None:
             "`chat-server cluster init` begins another one",
             is_final=True,
         )
-    if state is None or state.place.applied == ORIGIN:
-        # Nothing was said in the log before, or there was none.
+    if state is None:
         found_cluster(directory, url)
         log.info("the engine had no log: the cluster begins here")
         return
-    epoch = secrets.token_urlsafe(12)
+    if state.place.applied == ORIGIN:
+        # Nothing was said in the log that is lost, so the places of clients stay valid.
+        create_log(url, state.place.epoch)
+        log.warning("the engine has lost its log, which was empty: it begins again here")
+        return
     log.warning("the engine has lost its log: it begins again here, under a new epoch")
-    begin_again(directory, url, epoch)
+    begin_again(directory, url, secrets.token_urlsafe(12))
 
 
 def _drop(url: EngineUrl, epoch: str) -> bool:

@@ -99,6 +99,11 @@ def begin_again(directory: Path, url: EngineUrl, epoch: str) -> None:
         guests = {name: None for name in state.heads if name.kind == GUEST}
         changes = StateChanges({**heads, **guests}, gone, {"servers": {}})
         write_state(connection, AppliedPlace(epoch), changes)
+    create_log(url, epoch)
+
+
+def create_log(url: EngineUrl, epoch: str) -> None:
+    """Begin a log in the engine. Raises CannotFound if there is one, and EngineAway."""
     with closing(Dialer(url, DEFAULT_LIMITS.answer).dial()) as opened:
         if not EngineLine(opened, LogKeys(url.prefix)).begin(epoch):
             raise CannotFound("another server has begun the log meanwhile; start this one again")
