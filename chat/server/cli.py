@@ -123,8 +123,9 @@ with the files that they name, such as the welcome text and the certificate. The
 needs a restart. A mistake in any of them changes nothing.
 
 Running server: "chat-server status" shows the server, and "chat-server say" announces a text to
-everyone in the room. "chat-server cluster status" shows how a server stands to its cluster, and
-"chat-server drain" moves its users to the other servers and stops it. Their --help says more.
+everyone in the room. "chat-server backup" copies all that the server keeps. "chat-server cluster
+status" shows how a server stands to its cluster, and "chat-server drain" moves its users to the
+other servers and stops it. Their --help says more.
 
 Exit status: 0: success; 1: the server could not start, or failed; 2: an option is unusable.
 """
@@ -156,10 +157,12 @@ if TYPE_CHECKING:
 PROGRAM = "chat-server"
 # The modules of the commands; each has the usage text of its command, and a function ``main``.
 COMMANDS = {
+    "backup": "chat.server.backup.cli",
     "bans": "chat.server.moderation.cli",
     "cluster": "chat.server.replication.cli",
     "drain": "chat.server.replication.cli",
     "history": "chat.server.history.cli",
+    "restore": "chat.server.backup.cli",
     "rooms": "chat.server.membership.cli",
     "say": "chat.server.control.cli",
     "status": "chat.server.control.cli",

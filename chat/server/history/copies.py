@@ -148,8 +148,8 @@ def keep_former(target: Path) -> Path | None:
     except OSError:
         # This file system has no links.
         target.rename(former)
-    # The write-ahead log must not be applied to the new file.
-    for suffix in ("-wal", "-shm"):
+    # Neither the write-ahead log nor the journal of an interrupted change must be applied to the new file.
+    for suffix in ("-wal", "-shm", "-journal"):
         with suppress(FileNotFoundError):
             Path(f"{target}{suffix}").rename(f"{former}{suffix}")
     return former

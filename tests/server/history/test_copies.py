@@ -12,7 +12,7 @@ import pytest
 
 from chat.files import syncing
 from chat.protocol.descriptor import MessageType
-from chat.server.history.copies import backup, restore
+from chat.server.history.copies import backup, keep_former, restore
 from chat.server.history.faults import HistoryFault
 from chat.server.history.pages import PageSize
 from chat.server.history.reader import FILE_NAME, Reader
@@ -149,6 +149,18 @@ def test_the_former_history_is_kept_whole(
     assert texts(directory) == []
     assert restore(tmp_path / "again", former) is None
     assert texts(tmp_path / "again") == [b"text 1"]
+
+
+def test_the_journal_of_an_interrupted_change_stays_with_its_file(tmp_path: Path) -> None:
+    """SQLite would write it over whatever has the name of the file."""
+    path = tmp_path / "chat.db"
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        Path(f"{path}{suffix}").write_text(suffix)
+    former = keep_former(path)
+    path.unlink()  # the new file takes its place
+    assert {each.name for each in tmp_path.iterdir()} == {
+        f"{former.name}{suffix}" for suffix in ("", "-wal", "-shm", "-journal") if former
+    }
 
 
 def failing_link(*paths: Path) -> None:
