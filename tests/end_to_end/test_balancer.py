@@ -68,7 +68,7 @@ def settings(address: tuple[str, int], servers: list[ServerProcess]) -> str:
         server.wait_for_line(_METRICS)
         [port] = re.findall(_METRICS, server.log, re.MULTILINE)
         there = f"{server.address[0]}:{server.address[1]}"
-        text = text.replace(f"chat{number}:8080", f"{there} port {port}")
+        text = text.replace(f"10.88.0.3{number}:8080", f"{there} port {port}")
     return text
 
 

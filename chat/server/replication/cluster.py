@@ -51,6 +51,10 @@ log = logging.getLogger("chat.server")
 
 # Names of facts in the database.
 _SERVERS, _SETTINGS, _DEFAULT_ROOM = "servers", "settings", "default_room"
+_OTHER_KEY = (
+    "the server %s shows clients another key than this one, so they will not trust both; stop one of the two, remove "
+    "server.key and server.crt from its data directory, and start it again: then it takes over the key of the other"
+)
 _RELEASE = 1.0  # seconds for giving back the lease after a start that has failed
 
 
@@ -257,10 +261,7 @@ class Cluster:
             raise CannotFollow(f"cannot follow the log: {self.reason or problem}") from None
         for run, other in self.servers.all().items():
             if run != self.log.incarnation and other.fingerprint != fingerprint:
-                log.warning(
-                    "the server %s shows clients another key than this one: they will not trust it",
-                    other.node,
-                )
+                log.warning(_OTHER_KEY, other.node)
 
     def _facts(self, settings: Settings) -> ServerFacts:
         return facts_of(settings, self.links.address, self._fingerprint, VERSION)
