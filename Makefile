@@ -58,7 +58,9 @@ format: ## format the source
 
 cover: ## measure the coverage of the unit tests; the core must be complete
 	@scripts/environment test
-	$(PYTHON) -m coverage run -m pytest --ignore=$(SYSTEM_TESTS) $(ARGS)
+	$(PYTHON) -m coverage erase
+	$(PYTHON) -m coverage run -m pytest $(WORKERS) --ignore=$(SYSTEM_TESTS) $(ARGS)
+	$(PYTHON) -m coverage combine --quiet
 	$(PYTHON) -m coverage report
 	$(PYTHON) -m coverage report --include='$(COVERED)' --fail-under=100
 

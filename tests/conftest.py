@@ -22,6 +22,11 @@ for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.SIG_DFL)
 
+# `make cover` measures the workers of the tests, which find it in their environment, and not the programs under test.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    for name in ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"):
+        os.environ.pop(name, None)
+
 # Before any test is imported: some keep the environment of then for the programs that they start.
 homes.move_in()
 
