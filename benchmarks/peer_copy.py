@@ -55,8 +55,9 @@ from chat.server.peers.peer_client import PeerClient
 from chat.server.peers.peer_facts import KeyPair, PeerFacts
 from chat.server.peers.peer_process import PeerProcess
 from chat.server.peers.peer_server import HeldContent, PeerServer, SharedData
+from chat.server.replication.stored.copying import copy_data
 from chat.server.settings import Settings, TlsMode
-from chat.server.storage.database import FILE_NAME as DATABASE
+from chat.server.storage.database import Database
 
 _SECRET = "of servers that live for a benchmark"
 _BLOCK = 1 << 20
@@ -89,11 +90,13 @@ def serve(directory: Path, secret: str, *, in_loop: bool) -> None:
     server = Composition(settings).server
     server.start()
 
+    # Nobody has an account, so there is no such file yet.
+    with Database(directory).reading():
+        pass
+
     def make_copy(target: Path) -> None:
         begun = time.perf_counter()
-        for name in (DATABASE, HISTORY):
-            with closing(sqlite3.connect(directory / name)) as connection:
-                connection.execute("VACUUM INTO ?", (str(target / name),))
+        copy_data(directory, target)
         print(time.perf_counter() - begun, flush=True)
 
     [listening] = listen(_FREE_PORT)

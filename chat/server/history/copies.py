@@ -18,13 +18,11 @@ from chat.files.private_files import (
 from chat.files.syncing import GrowingFile
 from chat.server.history.faults import HistoryFault, faults
 from chat.server.history.reader import FILE_NAME, VERSION
+from chat.server.process.short_turns import ShortTurns
 
 _PATIENCE = 30.0  # seconds for whoever else has locked the file
-# After so many instructions of SQLite, a copy makes way for others. A row of messages takes a few of them.
-_STEPS = 100
-# Seconds. Without these pauses, whoever wants the processor waits for a millisecond and more, however low the priority
-# of the copy is. They take less than a tenth of its speed.
-_PAUSE = 0.0005
+# After so many instructions of SQLite, a copy looks whether it has to make way. One of them may copy a long row.
+_STEPS = 1
 
 
 def backup(directory: Path, target: Path) -> int:
@@ -91,7 +89,7 @@ def copy_database(source: Path, target: Path, *, lasts: bool = True) -> None:
             with faults(source), closing(_read_only(source)) as connection:
                 if not lasts:
                     connection.execute("PRAGMA synchronous = OFF")
-                look = partial(_make_way, GrowingFile(descriptor), failures)
+                look = partial(_make_way, GrowingFile(descriptor), ShortTurns(), failures)
                 connection.set_progress_handler(look, _STEPS)
                 connection.execute("VACUUM INTO ?", (os.fspath(target),))
         except BaseException:
@@ -104,11 +102,11 @@ def copy_database(source: Path, target: Path, *, lasts: bool = True) -> None:
             os.close(descriptor)
 
 
-def _make_way(file: GrowingFile, failures: list[OSError]) -> bool:
+def _make_way(file: GrowingFile, turns: ShortTurns, failures: list[OSError]) -> bool:
     """Let others have the disk and the processor; return whether SQLite must give up."""
     try:
         file.sync_in_time()
-        time.sleep(_PAUSE)
+        turns.rest_in_time()
     except OSError as problem:
         failures.append(problem)
     return bool(failures)

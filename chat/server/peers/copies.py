@@ -10,7 +10,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chat.server.peers.links.answering import CopyPart
-from chat.server.process.priority import lower_thread_priority
 
 log = logging.getLogger("chat.server")
 
@@ -19,16 +18,13 @@ COPY_FILES = ("chat.db", "history.db")
 # The beginning of the names of temporary directories: copies that leave, and copies that arrive.
 _OUTGOING, _INCOMING = "peer-outgoing-", "peer-incoming-"
 _KEY = "peer-key-"
-_NICENESS = 10
 
 
 def open_copy(directory: Path, make_copy: Callable[[Path], None]) -> list[CopyPart]:
     """Let ``make_copy`` put the files into a new directory in ``directory``; return them, open and without names.
 
-    Called in a thread of its own, whose priority becomes low. Waits for the disk. Raises OSError, and what
-    ``make_copy`` raises.
+    Called in a thread of its own. Waits for ``make_copy``. Raises OSError, and what ``make_copy`` raises.
     """
-    lower_thread_priority(_NICENESS)
     temporary = Path(tempfile.mkdtemp(dir=directory, prefix=_OUTGOING))
     parts: list[CopyPart] = []
     try:

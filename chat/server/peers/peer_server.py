@@ -81,7 +81,7 @@ class PeerServer:
         # The process asks for one copy at a time, but does not wait for one that no peer wants any more.
         if self._copying is not None:
             raise PeerBusy("another server takes a copy now")
-        # A thread of its own: its priority stays low. It ends by itself.
+        # A thread of its own, which ends by itself: it waits for minutes.
         pool = ThreadPool(1)
         self._copying = call = ThreadCall(
             pool, open_copy, self._process.directory, self._data.make_copy

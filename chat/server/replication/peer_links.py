@@ -35,7 +35,8 @@ from chat.server.replication.leases import forget_peer_address, read_peers, tell
 from chat.server.replication.record_codec import VERSION
 from chat.server.replication.server_list import ServerList
 from chat.server.replication.shared_log import content_away
-from chat.server.replication.stored.arriving import CannotArrive, copy_data, prepare_data
+from chat.server.replication.stored.arriving import CannotArrive, prepare_data
+from chat.server.replication.stored.copying import copy_data
 from chat.server.settings import Settings, TlsMode
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ def make_both(directory: Path) -> None:
 
 
 def open_in_thread(directory: Path) -> list[CopyPart]:
-    """In a thread, which has a low priority from then on."""
     parts: list[CopyPart] = []
     thread = Thread(target=lambda: parts.extend(open_copy(directory, make_both)))
     thread.start()
@@ -56,25 +55,6 @@ def test_an_incomplete_copy_leaves_nothing(tmp_path: Path, makes: list[str]) -> 
     assert [type(problem) for problem in problems] == [FileNotFoundError]
     assert not list(tmp_path.iterdir())
     assert open_descriptors() == before
-
-
-def test_the_copy_is_made_with_a_low_priority(tmp_path: Path) -> None:
-    niceness = []
-
-    def make(directory: Path) -> None:
-        niceness.append(os.getpriority(os.PRIO_PROCESS, 0))
-        make_both(directory)
-
-    def call() -> None:
-        for part in open_copy(tmp_path, make):
-            os.close(part.descriptor)
-
-    before = os.getpriority(os.PRIO_PROCESS, 0)
-    thread = Thread(target=call)
-    thread.start()
-    thread.join()
-    assert niceness == [max(10, before)]
-    assert os.getpriority(os.PRIO_PROCESS, 0) == before
 
 
 def test_what_a_killed_run_has_left_goes_and_nothing_else(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Lines of JSON and bodies of a known size, over one encrypted connection.
 
-A greenlet yields to the event loop after 256 KiB, since a socket that is always ready would never make it wait.
+A greenlet yields to the event loop after 256 KiB, since a socket that is always ready would never make it wait. All of
+this process rests many times a second, for those who talk.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from chat.process.fairness import yield_to_loop
 from chat.server.peers.faults import PeerFault, PeerUnreachable
 from chat.server.peers.links.disk_calls import on_disk
 from chat.server.peers.links.link_limits import LinkLimits
+from chat.server.process.short_turns import ShortTurns
 
 if TYPE_CHECKING:
     from gevent.ssl import SSLSocket
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 # Bytes in a line: before both sides have proved to know the secret, and after that. A key with its chain is in a line.
 SHORT_LINE = 1024
 LONG_LINE = 256 * 1024
-# Bytes that are read from a disk, or written, at a time.
-PIECE = 1 << 20
+# Bytes that are read from a disk, or written, at a time. With a mebibyte, those who talk wait longer for the processor.
+PIECE = 1 << 18
 _TURN = 256 * 1024
 # Bytes of plaintext in one record of TLS; a larger write would be cut into records all the same.
 _RECORD = 16 * 1024
@@ -48,6 +50,7 @@ class PeerStream:
         self._sock = sock
         self._limits = limits
         self._ahead = b""  # arrived behind a line
+        self._turns = ShortTurns()
 
     def close(self) -> None:
         self._sock.close()
@@ -90,6 +93,7 @@ class PeerStream:
                 sent = self._sock.send(left[:_RECORD])
                 left = left[sent:]
                 turn += sent
+                self._turns.rest_in_time()
                 if turn >= _TURN:
                     turn = 0
                     yield_to_loop()
@@ -142,6 +146,7 @@ class PeerStream:
                 return filled, PeerUnreachable("the connection was cut inside a body")
             filled += received
             turn += received
+            self._turns.rest_in_time()
             if turn >= _TURN:
                 turn = 0
                 yield_to_loop()

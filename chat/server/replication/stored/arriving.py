@@ -210,13 +210,3 @@ def _move(source: Path, target: Path) -> None:
         sync_path(target.parent)
     except OSError as problem:
         raise HistoryFault(f"cannot use {target}: {problem.strerror}") from None
-
-
-def copy_data(directory: Path, into: Path) -> None:
-    """Put a copy of the data in ``directory``, where a server may run, into the directory ``into``.
-
-    The history is copied last: so it is not behind the place in the database. Called in a thread. Raises HistoryFault.
-    """
-    for name in (DATABASE_FILE, HISTORY_FILE):
-        # It is sent, and removed. So it need not survive a power loss here.
-        copies.copy_database(directory / name, into / name, lasts=False)
