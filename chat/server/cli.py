@@ -127,7 +127,8 @@ everyone in the room. "chat-server backup" copies all that the server keeps. "ch
 status" shows how a server stands to its cluster, and "chat-server drain" moves its users to the
 other servers and stops it. Their --help says more.
 
-Exit status: 0: success; 1: the server could not start, or failed; 2: an option is unusable.
+Exit status: 0: success; 1: the server could not start, or failed; 2: an option is unusable, or the
+data do not fit the cluster.
 """
 
 from __future__ import annotations
@@ -162,6 +163,7 @@ COMMANDS = {
     "cluster": "chat.server.replication.cli",
     "drain": "chat.server.replication.cli",
     "history": "chat.server.history.cli",
+    "reload": "chat.server.control.cli",
     "restore": "chat.server.backup.cli",
     "rooms": "chat.server.membership.cli",
     "say": "chat.server.control.cli",
@@ -259,6 +261,7 @@ def _serve(config: Config, read_again: Callable[[], Config]) -> int:
             return run(config.settings, read_again)
         except CannotStart as problem:
             report(PROGRAM, str(problem))
+            return problem.status
         except Exception:
             # Not left to the interpreter, which would write to stderr itself and wait for the reader of the log.
             log.exception("the server failed")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from chat.net.address import Address
 from chat.server.accounts.operator_accounts import serve_operator
 from chat.server.control.client import APPLY_CHANGES, PURGE
-from chat.server.control.control_server import ControlServer
+from chat.server.control.control_server import ControlServer, Handler
 from chat.server.control.socket_file import listen_in
 from chat.server.limits.address_limits import AddressLimits
 from chat.server.limits.limits import ConnectionsPerAddress
@@ -131,8 +132,11 @@ class Composition(ServerParts):
         directory: Path,
         metrics_addresses: Callable[[], Sequence[Address]],
         ask_to_stop: Callable[[], object] = lambda: None,
+        more: Mapping[str, Handler] = MappingProxyType({}),
     ) -> ControlServer:
         """Make the server for the operator's commands in the data directory; ``ask_to_stop`` ends the program.
+
+        ``more`` are commands that the program executes.
 
         Raises OSError.
         """
@@ -159,6 +163,7 @@ class Composition(ServerParts):
                 PURGE: commands.purge,
                 APPLY_CHANGES: commands.apply_changes,
                 **{name: partial(commands.change, name) for name in (OPERATOR_BAN, OPERATOR_ROOM)},
+                **more,
                 **serve_operator(self.account_parts.operations, self.accounts),
                 **(
                     cluster_commands(self.cluster, self.draining, ask_to_stop)

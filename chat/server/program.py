@@ -5,23 +5,23 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import gevent
 from gevent.event import Event
-from gevent.lock import BoundedSemaphore
 
-from chat.config.command_line import EXIT_FAILED, EXIT_OK, UsageError
+from chat.config.command_line import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from chat.files.private_files import make_private_directory
 from chat.net.address import Address
-from chat.process.offload import run_in
 from chat.process.signals import STOPPING, install_handler, was_received
 from chat.server.composition import Composition
 from chat.server.config.options import Config
-from chat.server.control.client import CLUSTER_STATUS
+from chat.server.control.client import CLUSTER_STATUS, RELOAD
 from chat.server.control.control_server import ControlServer
+from chat.server.control.messages import CommandFailed
 from chat.server.control.socket_file import remove_from
 from chat.server.history.faults import HistoryFault
 from chat.server.membership.room_making import DefaultRoomTaken
@@ -30,6 +30,7 @@ from chat.server.net.listening import why_not_listening
 from chat.server.process import systemd
 from chat.server.process.log_output import flush_log
 from chat.server.process.memory import collect_rarely
+from chat.server.reload import CannotReload, Reloading
 from chat.server.replication.faults import CannotFollow
 from chat.server.server import ChatServer, raise_descriptor_limit
 from chat.server.settings import Settings
@@ -45,7 +46,11 @@ _LAST_LINES_TIMEOUT = 0.2  # seconds
 
 
 class CannotStart(Exception):
-    """The server cannot start. The text is one line for the operator."""
+    """The server cannot start. The text is one line for the operator, and ``status`` the exit status."""
+
+    def __init__(self, reason: str, status: int = EXIT_FAILED) -> None:
+        super().__init__(reason)
+        self.status = status
 
 
 def run(settings: Settings, read_again: Callable[[], Config] | None = None) -> int:
@@ -69,15 +74,16 @@ def _serve(settings: Settings, stop: Event, read_again: Callable[[], Config]) ->
     composition = Composition(settings)
     composition.when_failed(stop.set)
     server = composition.server
+    reloading = Reloading(read_again, composition.reload.use, stop, lambda: _status(server))
     try:
-        end_watch = _start(composition, settings, stop)
+        end_watch = _start(composition, settings, stop, reloading)
     except KeyboardInterrupt:
         log.info("stopped before the start was complete")
         return EXIT_OK
     # Not before: gevent handles signals in the event loop, which may not run for a while during the start. Until now
     # ``chat.process.signals`` remembers them.
     _stop_on_signals(stop)
-    _reload_on_hangup(composition, read_again, stop)
+    _reload_on_hangup(reloading)
     # After the start, so that all objects of the start are left out of collections.
     collect_rarely()
     for line in startup_lines(settings, server.addresses):
@@ -131,7 +137,9 @@ def _leave_cluster_behind(settings: Settings) -> None:
         raise CannotStart(str(problem)) from None
 
 
-def _start(composition: Composition, settings: Settings, stop: Event) -> Callable[[], object]:
+def _start(
+    composition: Composition, settings: Settings, stop: Event, reloading: Reloading
+) -> Callable[[], object]:
     """Start the server, the status server if one is wanted, and the control server.
 
     Return a function that stops all but the server itself. Raises CannotStart, and KeyboardInterrupt for a signal that
@@ -149,19 +157,26 @@ def _start(composition: Composition, settings: Settings, stop: Event) -> Callabl
             if settings.data_directory is not None:
                 # Before the log says that the server listens: scripts wait for that line, and then give commands.
                 addresses = watch.addresses if watch is not None else []
-                control = _make_control(composition, settings.data_directory, addresses, stop, ends)
+                control = _make_control(
+                    composition, settings.data_directory, addresses, stop, reloading, ends
+                )
+            # A server of a cluster may wait for the engine and for others: an operator wants to see that.
+            if watch is not None:
+                watch.start()
+                ends.callback(watch.stop)
             if control is not None:
-                # A server of a cluster may wait for the engine and for others: an operator wants to see that.
                 control.start(early=(CLUSTER_STATUS,))
             address = settings.address
             composition.server.start()
         except OSError as problem:
             raise CannotStart(why_not_listening(address, problem)) from None
         except _FAULTS as problem:
-            raise CannotStart(str(problem)) from None
+            # A service manager need not try again what the operator has to change.
+            is_lasting = isinstance(problem, CannotFollow) and problem.needs_operator
+            status = EXIT_USAGE if is_lasting else EXIT_FAILED
+            raise CannotStart(str(problem), status) from None
         if watch is not None:
-            watch.start()
-            ends.callback(watch.stop)
+            watch.show_all()
         if control is not None:
             control.admit_all()
         return ends.pop_all().close
@@ -172,11 +187,17 @@ def _make_control(
     directory: Path,
     metrics_addresses: Sequence[Address],
     stop: Event,
+    reloading: Reloading,
     ends: ExitStack,
 ) -> ControlServer | None:
     """Listen for the operator's commands, until ``ends`` is closed; None where that is not possible."""
     try:
-        control = composition.make_control_server(directory, lambda: metrics_addresses, stop.set)
+        control = composition.make_control_server(
+            directory,
+            lambda: metrics_addresses,
+            stop.set,
+            {RELOAD: lambda fields: _reload_command(reloading)},
+        )
     except OSError as problem:
         # Not every file system has sockets. The server does its work without.
         why = problem.strerror or problem
@@ -201,42 +222,21 @@ def _stop_on_signals(stop: Event) -> None:
         install_handler(number, gevent.signal_handler, asked)
 
 
-def _reload_on_hangup(
-    composition: Composition, read_again: Callable[[], Config], stop: Event
-) -> None:
-    one_at_a_time = BoundedSemaphore(1)
-
+def _reload_on_hangup(reloading: Reloading) -> None:
     def asked() -> None:
-        # A greenlet runs this for each signal. With each, the operator may have changed the file again.
-        with one_at_a_time:
-            if stop.is_set():
-                return
-            systemd.reloading()
-            _reload(composition, read_again)
-            # The server may have been told to stop meanwhile, and has no addresses any more.
-            if not stop.is_set():
-                systemd.ready(_status(composition.server))
+        # A greenlet runs this for each signal. The log has the reason.
+        with suppress(CannotReload):
+            reloading.run()
 
     # Also under nohup, which makes the program ignore SIGHUP so that it does not end. A reload does not end it.
     install_handler(signal.SIGHUP, gevent.signal_handler, asked, even_ignored=True)
 
 
-def _reload(composition: Composition, read_again: Callable[[], Config]) -> None:
-    """Read the options again, and use what can change. A mistake changes nothing, and is one line of the log."""
+def _reload_command(reloading: Reloading) -> Mapping[str, Any]:
     try:
-        # In a thread: a disk, or a FIFO in place of a file, may make the reader wait.
-        config = run_in(gevent.get_hub().threadpool, read_again)
-        composition.reload.use(config.settings)
-    except (UsageError, CertificateFault) as problem:
-        log.error("cannot read the settings again; nothing was changed: %s", problem)
-        return
-    for warning in config.warnings:
-        log.warning(warning)
-    root, level = logging.getLogger(), config.log_level.upper()
-    if level and logging.getLevelName(root.level) != level:
-        # A warning, so that the line is there at both levels, unless one of them is error.
-        log.warning("the log level is %s now", config.log_level)
-        root.setLevel(level)
+        return {"told": reloading.run()}
+    except CannotReload as problem:
+        raise CommandFailed(str(problem)) from None
 
 
 def _status(server: ChatServer) -> str:

@@ -16,7 +16,7 @@ function __chat_server --argument-names command place
                 set takes yes
             case '-*'
             case '*'
-                if test $count = 0; and contains -- "$found $token" ' backup' ' bans' ' bans add' ' bans list' ' bans remove' ' cluster' ' cluster init' ' cluster leave' ' cluster status' ' drain' ' history' ' history backup' ' history check' ' history export' ' history import' ' history purge' ' history restore' ' history stats' ' restore' ' rooms' ' rooms add' ' rooms list' ' rooms remove' ' rooms set' ' say' ' status' ' users' ' users add' ' users list' ' users moderator' ' users passwd' ' users remove'
+                if test $count = 0; and contains -- "$found $token" ' backup' ' bans' ' bans add' ' bans list' ' bans remove' ' cluster' ' cluster init' ' cluster leave' ' cluster status' ' drain' ' history' ' history backup' ' history check' ' history export' ' history import' ' history purge' ' history restore' ' history stats' ' reload' ' restore' ' rooms' ' rooms add' ' rooms list' ' rooms remove' ' rooms set' ' say' ' status' ' users' ' users add' ' users list' ' users moderator' ' users passwd' ' users remove'
                     set found "$found $token"
                 else
                     set count (math $count + 1)
@@ -28,7 +28,7 @@ function __chat_server --argument-names command place
     end
 end
 complete -c chat-server -f
-complete -c chat-server -n '__chat_server \'\' 0' -a 'backup bans cluster drain history restore rooms say status users'
+complete -c chat-server -n '__chat_server \'\' 0' -a 'backup bans cluster drain history reload restore rooms say status users'
 complete -c chat-server -n '__chat_server \'\'' -l address -x -d 'HOST or HOST:PORT, [IPv6]:PORT, PORT on 127.0.0.1, :PORT for all interfaces, or unix:PATH'
 complete -c chat-server -n '__chat_server \'\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'directory of the accounts, the bans and the server\'s own certificate'
 complete -c chat-server -n '__chat_server \'\'' -l spool-directory -x -a '(__fish_complete_directories)' -d 'directory of large contents, kept for a limited time, in files without a name'
@@ -150,6 +150,9 @@ complete -c chat-server -n '__chat_server \' history stats\'' -l json -d 'print 
 complete -c chat-server -n '__chat_server \' history stats\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
 complete -c chat-server -n '__chat_server \' history stats\'' -l config -r -F -d 'settings file of the server, for its data-directory'
 complete -c chat-server -n '__chat_server \' history stats\'' -s h -l help -d 'show this help'
+complete -c chat-server -n '__chat_server \' reload\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
+complete -c chat-server -n '__chat_server \' reload\'' -l config -r -F -d 'settings file of the server, for its data-directory'
+complete -c chat-server -n '__chat_server \' reload\'' -s h -l help -d 'show this help'
 complete -c chat-server -n '__chat_server \' restore\'' -l data-directory -x -a '(__fish_complete_directories)' -d 'the server\'s data directory'
 complete -c chat-server -n '__chat_server \' restore\'' -l config -r -F -d 'settings file of the server, for its data-directory'
 complete -c chat-server -n '__chat_server \' restore\'' -s h -l help -d 'show this help'

@@ -188,11 +188,11 @@ def test_the_unit_exposes_as_little_as_the_one_for_a_server_alone() -> None:
     assert hardening(TEMPLATE) == hardening(UNIT)
 
 
-def test_a_reload_of_the_unit_fails_if_the_settings_have_a_mistake() -> None:
+def test_a_reload_of_the_unit_asks_the_server_with_its_own_settings_file() -> None:
     [start] = re.findall(r"^ExecStart=(.*)$", TEMPLATE.read_text(), re.MULTILINE)
-    check, _ = re.findall(r"^ExecReload=(.*)$", TEMPLATE.read_text(), re.MULTILINE)
-    assert check == f"{start} --check"
+    [reload] = re.findall(r"^ExecReload=(.*)$", TEMPLATE.read_text(), re.MULTILINE)
     parse_options(cli.__doc__ or "", start.split()[1:], "version")
+    assert reload.split()[1:] == ["reload", start.split()[1]]
 
 
 # The balancer
@@ -268,7 +268,10 @@ def test_the_commands_in_the_document_are_commands() -> None:
         )
         assert done.stderr == "", block
         for line in re.findall(r"^chat-server (?:[^\\\n]|\\\n)*", block, re.M):
-            line = line.replace("\\\n", " ").partition(" #")[0].partition("> ")[0]
+            line = (
+                line.replace("\\\n", " ").partition(" #")[0].partition("> ")[0].partition(" &&")[0]
+            )
             arguments = shlex.split(line)
-            usage = cli._module_of(arguments[1]).__doc__ or ""
+            is_server = arguments[1].startswith("-")
+            usage = (cli if is_server else cli._module_of(arguments[1])).__doc__ or ""
             parse_options(usage, arguments[1:], "version")

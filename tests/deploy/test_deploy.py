@@ -15,6 +15,7 @@ from chat.config.config_file import read_config_file
 from chat.config.options import Given
 from chat.server import cli
 from chat.server.config.options import OPTIONS, read_config
+from chat.server.control import cli as control_cli
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 UNIT = ROOT / "deploy" / "chat-server.service"
@@ -86,12 +87,11 @@ def test_the_unit_runs_what_is_there() -> None:
     assert arguments == ["--config=/etc/chat-server.toml"]
 
 
-def test_a_reload_fails_if_the_settings_have_a_mistake() -> None:
-    """systemd runs the lines in turn, and stops at the first that fails."""
+def test_a_reload_asks_the_server_with_its_own_settings_file() -> None:
     [start] = re.findall(r"^ExecStart=(.*)$", UNIT.read_text(), re.MULTILINE)
-    check, hangup = re.findall(r"^ExecReload=(.*)$", UNIT.read_text(), re.MULTILINE)
-    assert check == f"{start} --check"
-    assert hangup == "/bin/sh -c 'kill -HUP $MAINPID'"
+    [reload] = re.findall(r"^ExecReload=(.*)$", UNIT.read_text(), re.MULTILINE)
+    assert reload == start.replace("chat-server --", "chat-server reload --")
+    parse_options(control_cli.__doc__ or "", reload.split()[1:], "version")
 
 
 @pytest.fixture

@@ -156,6 +156,26 @@ def test_a_hangup_reads_the_settings_and_the_words_of_welcome_again(tmp_path: Pa
             assert bob.try_login({"to": "bob"}).header["error"] == "server-full"
 
 
+def test_a_reload_by_a_command_says_what_has_changed_or_why_not(tmp_path: Path) -> None:
+    file = tmp_path / "server.toml"
+    file.write_text("max-users = 5\n")
+    here = f"--data-directory={tmp_path / 'data'}"
+    with running_server(f"--config={file}", here) as server:
+        file.write_text("max-users = 1\nmetrics-address = ':1'\n")
+        done = chat_server("reload", here)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == (
+            "read the settings again: changed max-users\nneeds a restart: metrics-address\n"
+        )
+        file.write_text("max-users = 100\nrate = 'fast'\n")
+        done = chat_server("reload", here)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"chat-server: Nothing was changed: {file}: rate")
+        with WireClient.joined(server.address, "alice"), WireClient(server.address) as bob:
+            assert bob.try_login({"to": "bob"}).header["error"] == "server-full"
+    assert chat_server("reload", here).returncode == 1
+
+
 def test_a_running_server_takes_commands_and_shares_its_directory_with_no_other() -> None:
     with running_server() as server:
         directory = f"--data-directory={server.data_directory}"

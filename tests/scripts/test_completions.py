@@ -34,7 +34,7 @@ CASES = [
     ("chat-client --save-directory=pla", "--save-directory=places/"),
     ("chat-client bob@chat.example.org --pl", "--plain"),
     ("chat-client --max-save=", ""),
-    ("chat-server ", "backup bans cluster drain history restore rooms say status users"),
+    ("chat-server ", "backup bans cluster drain history reload restore rooms say status users"),
     ("chat-server cluster ", "init leave status"),
     ("chat-server drain --w", "--wait"),
     ("chat-server u", "users"),

@@ -325,7 +325,9 @@ class Downloads:
     def _explain(
         self, problem: ChatError, transfer: Transfer, connection: Connection | None
     ) -> str:
-        if transfer.saving is None and connection and connection.session != transfer.session:
+        is_kept = transfer.offer is not None and transfer.offer.sha256 is not None
+        is_of_another_session = connection and connection.session != transfer.session
+        if transfer.saving is None and is_of_another_session and not is_kept:
             return f"{problem} It was offered before the connection was lost; ask the sender to send it again."
         return str(problem)
 

@@ -350,9 +350,10 @@ class Connector:
         )
 
     def _no_tls(self, refused: NoEncryption) -> str:
-        if refused.silent:
-            return f"{self.address} does not answer to TLS, so nothing would be encrypted."
-        return f"{self.address} does not speak TLS, so nothing would be encrypted."
+        if refused.closed:
+            return f"{self.address} has closed the connection before it was encrypted."
+        does = "answer to" if refused.silent else "speak"
+        return f"{self.address} does not {does} TLS, so nothing would be encrypted."
 
     @contextmanager
     def _explaining(self, cancel: Cancellation | None = None) -> Iterator[None]:

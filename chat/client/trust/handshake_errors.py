@@ -7,11 +7,12 @@ from __future__ import annotations
 
 
 class NoEncryption(Exception):
-    """The server speaks no TLS; or, if ``silent``, the server does not answer."""
+    """The server speaks no TLS; or it does not answer, if ``silent``; or it has ``closed`` the connection at once."""
 
-    def __init__(self, *, silent: bool) -> None:
+    def __init__(self, *, silent: bool = False, closed: bool = False) -> None:
         super().__init__("no TLS")
         self.silent = silent
+        self.closed = closed
 
 
 class Unverified(Exception):

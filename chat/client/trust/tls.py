@@ -50,7 +50,7 @@ class TlsStream:
                 limit = end if answered else min(end, time.monotonic() + patience)
                 size = self._receive(limit)
                 if not answered and (not size or self._scratch[0] not in _RECORD_TYPES):
-                    raise NoEncryption(silent=False)
+                    raise NoEncryption(closed=not size)
                 answered = True
         except TimeoutError as error:
             # With an errno, the kernel gave up on the connection (ETIMEDOUT): that says nothing about TLS.
@@ -58,10 +58,11 @@ class TlsStream:
                 raise
             raise NoEncryption(silent=True) from None
         except ConnectionError:
-            # A server without TLS may take the handshake for a broken frame, and close the connection.
+            # A server without TLS may take the handshake for a broken frame, and close the connection. So does a
+            # balancer without a server.
             if answered:
                 raise
-            raise NoEncryption(silent=False) from None
+            raise NoEncryption(closed=True) from None
 
     def certificate(self) -> bytes:
         """Return the server's certificate, in DER."""

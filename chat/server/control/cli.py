@@ -3,11 +3,14 @@
 Usage:
   chat-server status [--json] [--data-directory=<directory>] [--config=<file>]
   chat-server say [--data-directory=<directory>] [--config=<file>] [--] [TEXT...]
-  chat-server (status | say) (-h | --help)
+  chat-server reload [--data-directory=<directory>] [--config=<file>]
+  chat-server (status | say | reload) (-h | --help)
 
 status shows the users, rates, memory and addresses of the server now. say shows a text to everyone
 in the room, as an announcement of the operator; without TEXT it reads the text from the standard
-input, which may have several lines.
+input, which may have several lines. reload has the server read its settings again, and the files
+that they name, as SIGHUP does; it prints what has changed, and fails if there is a mistake: then
+nothing changes.
 
 Options:
   --json                    print a JSON object, for programs
@@ -32,7 +35,7 @@ from chat.config.command_line import (
 )
 from chat.protocol.headers import encode_json
 from chat.server.config.directory import directory_of
-from chat.server.control.client import ControlFault, NoServer, ask
+from chat.server.control.client import RELOAD, ControlFault, NoServer, ask
 from chat.server.control.status_report import status_lines
 from chat.server.subcommand import run_subcommand
 from chat.sizes import counted
@@ -56,6 +59,10 @@ def _execute(options: dict[str, Any]) -> None:
     directory = directory_of(options)
     if options["status"]:
         _show(ask(directory, "status"), as_json=options["--json"])
+        return
+    if options["reload"]:
+        for line in ask(directory, RELOAD)["told"]:
+            print(line)
         return
     if not options["TEXT"] and sys.stdin.isatty():
         ask(directory, "status")  # so that nobody types a text for a server that does not run

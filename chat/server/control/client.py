@@ -18,6 +18,7 @@ APPLY_CHANGES = "apply-changes"
 PURGE = "purge"
 CLUSTER_STATUS = "cluster-status"
 DRAIN = "drain"
+RELOAD = "reload"
 TIMEOUT = 15.0  # seconds for each step; the server may have to wait for a disk
 
 

@@ -54,6 +54,7 @@ class StatusServer:
         trouble: Callable[[], str],
     ) -> None:
         self._trouble = trouble
+        self._has_begun = False
         self._metrics = metrics
         self._folding_log = folding_log
         self._visitors = Visitors(_AT_ONCE)
@@ -71,9 +72,13 @@ class StatusServer:
         return [Address(*listener.socket.getsockname()[:2]) for listener in self._listeners]
 
     def start(self) -> None:
-        """Serve in the background."""
+        """Serve in the background. Until ``show_all`` is called, the answer is that the server starts."""
         for listener in self._listeners:
             listener.start()
+
+    def show_all(self) -> None:
+        """Show the parts of the server from now on: they have started."""
+        self._has_begun = True
         for address in self.addresses:
             log.info("metrics are on %s", address)
 
@@ -136,6 +141,8 @@ class StatusServer:
             return "404 Not Found", b"there are /metrics and /healthz\n", _TEXT
         if request.method not in ("GET", "HEAD"):
             return "405 Method Not Allowed", b"expected GET or HEAD\n", _TEXT
+        if not self._has_begun:
+            return "503 Service Unavailable", b"starting\n", _TEXT
         if request.path == "/metrics":
             return "200 OK", *self._metrics.render(request.fields.get("accept", ""))
         trouble = self._trouble()

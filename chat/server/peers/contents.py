@@ -30,7 +30,10 @@ AT_ONCE = 4
 PATIENCE = 30.0
 
 _AWAY = "The server that has the attachment cannot be reached now; try again later."
-_GONE = "The content is no longer available."
+_GONE = (
+    "No server that is here now has the content; try again later, or ask for it to be sent again."
+)
+_DAMAGED = "The content is damaged at the server that has it; ask for it to be sent again."
 
 
 class ContentAway(Exception):
@@ -162,7 +165,8 @@ class PeerContents:
         except (ContentMissing, ContentDamaged) as fault:
             file.release()
             self._troubles.log_event_of("contents of other servers", str(fault), logging.WARNING)
-            raise ContentAway(_GONE, is_gone=True) from None
+            sentence = _DAMAGED if isinstance(fault, ContentDamaged) else _GONE
+            raise ContentAway(sentence, is_gone=True) from None
         except PeerFault as fault:
             file.release()
             self._troubles.log_event_of("contents of other servers", str(fault), logging.WARNING)

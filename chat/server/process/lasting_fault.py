@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import re
+
+# Such as the seconds that are left.
+_NUMBER = re.compile(r"\d+")
 
 log = logging.getLogger("chat.server")
 
@@ -16,9 +20,10 @@ class LastingFault:
         self._reason = ""
 
     def note(self, fault: Exception) -> None:
-        """Log ``fault``, unless it is the reason that was logged last."""
-        if str(fault) != self._reason:
-            self._reason = str(fault)
+        """Log ``fault``, unless it is the reason that was logged last. Another number makes no other reason."""
+        reason = _NUMBER.sub("0", str(fault))
+        if reason != self._reason:
+            self._reason = reason
             log.log(self._level, "%s: %s", self._words, fault)
 
     def clear(self) -> None:

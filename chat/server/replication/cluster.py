@@ -175,7 +175,8 @@ class Cluster:
         facts = self._state.facts
         room = facts.get(_DEFAULT_ROOM)
         if room is not None and UserName(*room) != self._settings.default_room:
-            raise CannotFollow(f"the cluster calls its default room {room[0]}: set --default-room")
+            reason = f"the cluster calls its default room {room[0]}: set --default-room"
+            raise CannotFollow(reason, needs_operator=True)
         if self.servers is not None and self.shared_settings is not None:
             self.servers.restore(facts.get(_SERVERS, {}))
             self.shared_settings.restore(facts.get(_SETTINGS, {}))

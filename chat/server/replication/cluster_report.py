@@ -73,11 +73,13 @@ def _row(server: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, str]
     applied = status["applied"] if server["is_here"] else server["applied"]
     head, ends_in = status["head"], server["lease_ends_in"]
     held = ends_in is not None and ends_in > 0
+    # The engine does not answer: nobody knows.
+    over = "over" if status.get("leases_known", True) else _UNKNOWN
     return {
         "server": sanitize(server["node"]) + (" (this one)" if server["is_here"] else ""),
         "users": _text(server["users"]),
         "behind": _UNKNOWN if applied is None else f"{max(0, head - applied):,}",
-        "lease": f"{ends_in:.0f} s" if held else "over",
+        "lease": f"{ends_in:.0f} s" if held else over,
         "version": _text(server["version"]),
         "peers": _text(server["peer"]),
         "clients": ", ".join(map(_text, server["addresses"])) or _UNKNOWN,

@@ -27,13 +27,15 @@ def status_of(
     users: dict[str, set[str]] = {}
     for home, key in homes:
         users.setdefault(home, set()).add(key)
-    leases = read_leases(url)
+    found = read_leases(url)
+    leases = found or {}
     return {
         "epoch": replicated.epoch if replicated is not None else "",
         "applied": replicated.applied.n if replicated is not None else 0,
         "head": replicated.head if replicated is not None else 0,
         "waiting": {"records": records, "bytes": size},
         "engine": str(url.addresses[0]),
+        "leases_known": found is not None,
         "servers": [
             {
                 "node": facts.node,

@@ -23,13 +23,13 @@ class HeldLease(NamedTuple):
     ends_in: float
 
 
-def read_leases(url: EngineUrl) -> dict[str, HeldLease]:
-    """Return the leases by the names of the server runs; none if the engine does not answer."""
+def read_leases(url: EngineUrl) -> dict[str, HeldLease] | None:
+    """Return the leases by the names of the server runs; None if the engine does not answer."""
     try:
         with closing(Dialer(url, _TIMEOUT).dial()) as connection:
             return _ask_for_leases(connection, url)
     except EngineAway:
-        return {}
+        return None
 
 
 def _ask_for_leases(connection: EngineConnection, url: EngineUrl) -> dict[str, HeldLease]:

@@ -23,7 +23,7 @@ from chat.server.net.certificates import key_files, store_pair
 from chat.server.net.listening import listen
 from chat.server.peers.contents import ContentAway, PeerContents
 from chat.server.peers.faults import PeerFault
-from chat.server.peers.peer_client import PeerClient
+from chat.server.peers.peer_client import ArrivedCopy, PeerClient
 from chat.server.peers.peer_facts import KeyPair, PeerFacts
 from chat.server.peers.peer_process import PeerProcess
 from chat.server.peers.peer_secret import SecretFault, read_secret
@@ -35,7 +35,7 @@ from chat.server.replication.leases import forget_peer_address, read_peers, tell
 from chat.server.replication.record_codec import VERSION
 from chat.server.replication.server_list import ServerList
 from chat.server.replication.shared_log import content_away
-from chat.server.replication.stored.arriving import CannotArrive, prepare_data
+from chat.server.replication.stored.arriving import CannotArrive, OperatorNeeded, prepare_data
 from chat.server.replication.stored.copying import copy_data
 from chat.server.settings import Settings, TlsMode
 
@@ -81,6 +81,7 @@ class PeerLinks:
         self._files: KeptFiles | None = None
         self._spool: Spool | None = None
         self._run = ""
+        self._greeting: gevent.Greenlet[..., None] | None = None
 
     def use(self, spool: Spool, files: KeptFiles | None) -> None:
         """Get the parts that have contents."""
@@ -97,9 +98,13 @@ class PeerLinks:
         except KeyboardInterrupt:
             self.stop()
             raise
-        except (SecretFault, PeerFault, CannotArrive, CannotFollow, EngineAway) as problem:
+        except CannotFollow:
             self.stop()
-            raise CannotFollow(str(problem)) from None
+            raise
+        except (SecretFault, PeerFault, CannotArrive, EngineAway) as problem:
+            self.stop()
+            needs_operator = isinstance(problem, (SecretFault, OperatorNeeded))
+            raise CannotFollow(str(problem), needs_operator=needs_operator) from None
 
     def _arrive(self, tell: Callable[[str], object]) -> None:
         settings = self._settings
@@ -118,8 +123,18 @@ class PeerLinks:
     def _prepare(self, client: PeerClient, tell: Callable[[str], object]) -> None:
         """Bring the data to the log; wait for the engine and for other servers for a minute."""
 
+        asked: set[Address] = set()
+
+        def take_copy(address: Address, directory: Path) -> ArrivedCopy:
+            words = f"asking the server at {address} for a copy of the data"
+            tell(words)
+            if address not in asked:
+                asked.add(address)
+                log.info(words)
+            return client.take_copy(address, directory)
+
         def attempt() -> None:
-            prepare_data(self._directory, self._url, client.take_copy, (PeerFault,))
+            prepare_data(self._directory, self._url, take_copy, (PeerFault,))
 
         try_for_a_minute(attempt, (EngineAway, CannotArrive), "cannot begin yet", tell)
 
@@ -151,9 +166,25 @@ class PeerLinks:
         self._run = run
         tell_peer_address(self._url, run, self.address)
         log.info("listening for other servers on port %d; they reach it at %s", port, self.address)
+        self._greeting = gevent.spawn(self._greet_others)
+
+    def _greet_others(self) -> None:
+        """Find out now whether the other servers can be reached, and not when a user wants an attachment."""
+        assert self._client is not None, "arrived before"
+        try:
+            others = [address for address in read_peers(self._url) if address != self.address]
+        except EngineAway:
+            return  # the log says so
+        for address in others:
+            try:
+                self._client.hello(address)
+            except PeerFault as fault:
+                log.warning("no attachments and copies from other servers: %s", fault)
 
     def stop(self) -> None:
         """End all connections."""
+        if self._greeting is not None:
+            self._greeting.kill()
         if self._contents is not None:
             self._contents.stop()
         if self._run:

@@ -295,6 +295,8 @@ class TestTheHandshake:
         with far_end(serve) as (address, _), pytest.raises(NoEncryption) as caught:
             open_stream(runtime, address).handshake(10, 10)
         assert not caught.value.silent
+        # An answer may be lost by a reset.
+        assert caught.value.closed or answer is not None
 
     def test_with_who_says_nothing(self, runtime: Runtime) -> None:
         with far_end(lambda sock: sock) as (address, _), pytest.raises(NoEncryption) as caught:

@@ -39,6 +39,10 @@ def trouble() -> list[str]:
 def server(chat_server: TestServer, trouble: list[str]) -> Iterator[StatusServer]:
     server = chat_server.parts.make_status_server(parse_address("127.0.0.1:0"), lambda: trouble[0])
     server.start()
+    for path in ("/healthz", "/metrics"):
+        page = get(server, path)
+        assert (page.status, page.body) == (503, b"starting\n")
+    server.show_all()
     yield server
     server.stop()
 
@@ -288,6 +292,7 @@ def test_on_a_unix_socket(chat_server: TestServer, tmp_path: Path) -> None:
         Address(path=str(tmp_path / "status")), lambda: ""
     )
     server.start()
+    server.show_all()
     assert get(server, "/healthz").body == b"ok\n"
     server.stop()
     assert not (tmp_path / "status").exists()

@@ -184,7 +184,8 @@ def test_a_content_that_no_server_has_is_missing(
 ) -> None:
     with pytest.raises(ContentMissing):
         fetched.fetch([serve(stack, tmp_path, None), serve(stack, tmp_path, None, "c")])
-    with pytest.raises(ContentMissing, match="no server"):
+    # It may come back, and have the content.
+    with pytest.raises(PeerUnreachable, match="no other server"):
         fetched.fetch([])
     assert not fetched.begun
 

@@ -189,7 +189,7 @@ def test_behind_the_first_byte_the_transfer_has_limits_of_its_own(place: Place) 
 @pytest.mark.parametrize(
     ("fault", "sentence", "is_gone"),
     [
-        (ContentMissing("a: not here"), "no longer available", True),
+        (ContentMissing("a: not here"), "No server that is here now has", True),
         (PeerUnreachable("a: cannot connect"), "cannot be reached now", False),
     ],
 )

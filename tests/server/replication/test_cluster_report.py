@@ -84,6 +84,8 @@ def test_the_engine_is_away() -> None:
 def test_what_is_not_known_yet() -> None:
     [last] = lines(servers=[{**ELSEWHERE, "applied": None, "lease_ends_in": None}])[8:]
     assert last.split() == ["b", "-", "-", "over", "-", "-", "-"]
+    [last] = lines(leases_known=False, servers=[{**ELSEWHERE, "lease_ends_in": None}])[8:]
+    assert last.split()[3] == "-"
     # A server may be ahead of the head that this one knows.
     [last] = lines(servers=[{**ELSEWHERE, "applied": 99999}])[8:]
     assert last.split()[2] == "0"

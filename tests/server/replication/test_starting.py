@@ -5,12 +5,17 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
+from chat.protocol.names import parse_user_name
 from chat.server import cli
+from chat.server.accounts.accounts import add_account
+from chat.server.storage.database import Database
 from tests.end_to_end.server_process import ServerProcess
-from tests.server.cluster.engine_process import needs_engine
+from tests.server.cluster.engine_process import free_port, needs_engine
 from tests.server.replication.shared_servers import SharedServers, shared_servers
 
 pytestmark = needs_engine
@@ -40,8 +45,11 @@ def test_a_server_without_an_engine_says_so_and_stops(
     town: SharedServers, capsys: pytest.CaptureFixture[str]
 ) -> None:
     town.engine.kill()
-    server = town.start("north", kind=WaitingServer)
+    port = free_port()
+    server = town.start("north", f"--metrics-address=127.0.0.1:{port}", kind=WaitingServer)
     server.wait_for_line("cannot begin yet: .*Connection refused")
+    with pytest.raises(HTTPError, match="503"):
+        urlopen(f"http://127.0.0.1:{port}/healthz", timeout=10)
 
     directory = f"--data-directory={town.data_of('north')}"
     assert cli.main(["cluster", "status", directory]) == 1
@@ -61,11 +69,34 @@ def test_a_server_whose_lease_another_run_has_stops(town: SharedServers) -> None
     require_stops_at_once(server)
 
 
-def test_a_server_that_waits_for_a_copy_stops(town: SharedServers) -> None:
+def test_a_server_that_waits_for_a_copy_says_so_and_stops(
+    town: SharedServers, capsys: pytest.CaptureFixture[str]
+) -> None:
     source = town.start("north")
     source.send_signal(signal.SIGSTOP)
     server = town.start("south", kind=WaitingServer)
     server.wait_for_line("asking the server at .* for a copy")
+    assert cli.main(["cluster", "status", f"--data-directory={town.data_of('south')}"]) == 1
+    assert "(asking the server at 127.0.0.1:" in capsys.readouterr().out
     require_stops_at_once(server)
     assert not list(town.data_of("south").glob("peer-*"))
     source.send_signal(signal.SIGCONT)
+
+
+def test_a_service_manager_does_not_try_again_what_only_the_operator_can_mend(
+    town: SharedServers,
+) -> None:
+    town.data_of("north").mkdir()
+    add_account(Database(town.data_of("north")), parse_user_name("alice"), "hash")
+    server = town.start("north", kind=WaitingServer)
+    assert server.wait() == 2
+    assert "has the data of a server alone: empty it" in server.log
+
+
+def test_a_server_with_another_secret_finds_out_before_a_user_does(town: SharedServers) -> None:
+    for name in ("north", "south"):
+        town.start(name)
+    town.stop("south")
+    town.secret.write_text("the secret of no other server of this test\n")
+    server = town.start("south")
+    server.wait_for_line("WARNING no attachments and copies from other servers: .*another secret")

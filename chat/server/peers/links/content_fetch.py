@@ -13,7 +13,6 @@ import gevent
 from chat.net.address import Address
 from chat.server.peers.faults import (
     ContentDamaged,
-    ContentMissing,
     PeerBusy,
     PeerFault,
     PeerUnreachable,
@@ -68,7 +67,7 @@ class ContentFetch:
                 return
             self._begin_anew()
         left, pause = list(dict.fromkeys(addresses)), self._links.limits.retry
-        fault: PeerFault = ContentMissing("no server is known that has the content")
+        fault: PeerFault = PeerUnreachable("no other server is there")
         while left:
             before = self._received
             for address in tuple(left):

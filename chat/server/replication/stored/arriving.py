@@ -55,6 +55,13 @@ class CannotArrive(Exception):
         self.is_final = is_final
 
 
+class OperatorNeeded(CannotArrive):
+    """Report that the data do not fit to the log, and that only the operator knows what should become of them."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, is_final=True)
+
+
 class CopiedFiles(Protocol):
     """Describe a copy that has arrived: its files, and the server that has made it."""
 
@@ -95,10 +102,9 @@ def prepare_data(
     try:
         state = load_state(database)
         if state is None and has_data(directory):
-            raise CannotArrive(
-                f"{directory} has the data of a server alone; let it begin a cluster: "
-                "chat-server cluster init",
-                is_final=True,
+            raise OperatorNeeded(
+                f"{directory} has the data of a server alone: empty it to join the cluster; or let it begin one: "
+                "chat-server cluster init"
             )
         fit = _compare(url, state)
         if fit is Fit.GOES_ON:
@@ -141,12 +147,11 @@ def _compare(url: EngineUrl, state: SharedState | None) -> Fit:
 
 
 def _begin(directory: Path, url: EngineUrl, state: SharedState | None) -> None:
-    """Begin a log with what is in ``directory``. Raises CannotArrive if an operator has ended the log."""
+    """Begin a log with what is in ``directory``. Raises OperatorNeeded if an operator has ended the log."""
     if was_ended(url):
-        raise CannotArrive(
+        raise OperatorNeeded(
             "`chat-server cluster leave` has ended the log of the cluster; "
-            "`chat-server cluster init` begins another one",
-            is_final=True,
+            "`chat-server cluster init` begins another one"
         )
     if state is None:
         found_cluster(directory, url)
@@ -172,14 +177,12 @@ def _copy(
     directory: Path, url: EngineUrl, take_copy: TakeCopy, failures: tuple[type[Exception], ...]
 ) -> None:
     peers = read_peers(url)
-    why = "no other server of the cluster is there"
+    reasons = []
     for address in peers:
-        log.info("asking the server at %s for a copy of the data", address)
         try:
             copied = take_copy(address, directory)
         except failures as problem:
-            why = str(problem)
-            log.warning("cannot take a copy: %s", why)
+            reasons.append(str(problem))
             continue
         try:
             _put_in_place(directory, copied)
@@ -187,6 +190,7 @@ def _copy(
             copied.remove()
         log.info("took a copy of the data from the server %s", copied.node)
         return
+    why = "; ".join(reasons) or "no other server of the cluster is there"
     raise CannotArrive(f"this server needs a copy of the data: {why}")
 
 
