@@ -351,7 +351,7 @@ class Connector:
 
     def _no_tls(self, refused: NoEncryption) -> str:
         if refused.closed:
-            return f"{self.address} has closed the connection before it was encrypted."
+            return f"{self.address} has closed the connection: it lets nobody in now, or does not speak TLS."
         does = "answer to" if refused.silent else "speak"
         return f"{self.address} does not {does} TLS, so nothing would be encrypted."
 
