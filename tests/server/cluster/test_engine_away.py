@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from chat.server.cluster.log_entry import pack_records
@@ -16,7 +13,6 @@ from tests.server.cluster.servers import (
     PREFIX,
     ByHand,
     TestCluster,
-    cluster,
     expire_lease,
     faster,
     standings,
@@ -24,12 +20,6 @@ from tests.server.cluster.servers import (
 )
 
 pytestmark = needs_engine
-
-
-@pytest.fixture
-def servers(tmp_path: Path) -> Iterator[TestCluster]:
-    with cluster(tmp_path) as started:
-        yield started
 
 
 def test_an_engine_comes_back(servers: TestCluster) -> None:

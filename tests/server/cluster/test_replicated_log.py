@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import gevent
@@ -35,12 +34,6 @@ from tests.server.cluster.servers import (
 )
 
 pytestmark = needs_engine
-
-
-@pytest.fixture
-def servers(tmp_path: Path) -> Iterator[TestCluster]:
-    with cluster(tmp_path) as started:
-        yield started
 
 
 class TestAppending:
