@@ -1,4 +1,4 @@
-"""What the tests of the log for several servers share."""
+"""Fixtures for the tests of the log for several servers."""
 
 from __future__ import annotations
 
