@@ -127,6 +127,7 @@ class Reloading:
             # A warning, so that the line is there at both levels, unless one of them is error.
             log.warning("the log level is %s now", config.log_level)
             root.setLevel(level)
+            told.append(f"the log level is {config.log_level} now")
         return [*told, *config.warnings]
 
 

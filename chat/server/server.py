@@ -92,7 +92,10 @@ class ChatServer:
         try:
             sockets = listen(address)
         except OSError:
-            # Without a clean end, the next start would take the messages before it for lost in a crash.
+            # Without a clean end, the next start would take the messages before it for lost in a crash, and other
+            # servers of a cluster would take this one for alive.
+            for say_farewell in self._stages.farewell:
+                say_farewell()
             self._close_parts()
             raise
         if address.path is not None:

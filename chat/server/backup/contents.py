@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,37 +23,59 @@ class CopiedContents(NamedTuple):
     damaged: tuple[Path, ...]
 
 
-def copy_contents(source: FileDirectory, target: FileDirectory) -> CopiedContents:
-    """Copy to ``target`` what it lacks. A server may be running with ``source``. Raises OSError."""
-    target.prepare()
-    there = target.sizes()
-    files = size = 0
-    damaged: list[Path] = []
-    for digest, length in source.sizes().items():
-        if there.get(digest) == length:
-            continue  # a content never changes under its name
-        arriving = target.new_path()
+class ContentCopy:
+    """Copy from ``source`` to ``target`` what it lacks. A server may be running with ``source``.
+
+    ``has`` returns whether ``target`` need not get a content again, whose size there is right.
+    """
+
+    def __init__(
+        self,
+        source: FileDirectory,
+        target: FileDirectory,
+        has: Callable[[bytes], bool] = lambda digest: True,
+    ) -> None:
+        self._source = source
+        self._target = target
+        self._has = has
+        self._placed: list[bytes] = []
+
+    def run(self) -> CopiedContents:
+        """Copy. Raises OSError."""
+        self._target.prepare()
+        there = self._target.sizes()
+        size = 0
+        damaged: list[Path] = []
+        for digest, length in self._source.sizes().items():
+            # A content never changes under its name.
+            if there.get(digest) == length and self._has(digest):
+                continue
+            try:
+                if not self._place(digest):
+                    damaged.append(self._source.path_of(digest))
+                    continue
+            except FileNotFoundError:
+                continue  # the server has removed it meanwhile
+            size += length
+        return CopiedContents(len(self._placed), size, tuple(damaged))
+
+    def undo(self) -> None:
+        """Remove what was copied. Raises OSError."""
+        for digest in self._placed:
+            self._target.remove(digest)
+
+    def _place(self, digest: bytes) -> bool:
+        """Copy a content; return False if it is damaged."""
+        descriptor = self._source.open(digest)
+        arriving = self._target.new_path()
         try:
-            is_whole = _copy(source.open(digest), arriving) == digest
-        except FileNotFoundError:
-            continue  # the server has removed it meanwhile
-        except BaseException:
+            if _copy(descriptor, arriving) != digest:
+                return False
+            self._target.place(arriving, digest)
+        finally:
             arriving.unlink(missing_ok=True)
-            raise
-        if not is_whole:
-            arriving.unlink()
-            damaged.append(source.path_of(digest))
-            continue
-        target.place(arriving, digest)
-        files += 1
-        size += length
-    return CopiedContents(files, size, tuple(damaged))
-
-
-def remove_others(source: FileDirectory, target: FileDirectory) -> None:
-    """Remove from ``target`` what ``source`` does not have. Raises OSError."""
-    for digest in target.sizes().keys() - source.sizes().keys():
-        target.remove(digest)
+        self._placed.append(digest)
+        return True
 
 
 def _copy(descriptor: int, target: Path) -> bytes:

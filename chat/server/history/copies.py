@@ -21,8 +21,8 @@ from chat.server.history.reader import FILE_NAME, VERSION
 from chat.server.process.short_turns import ShortTurns
 
 _PATIENCE = 30.0  # seconds for whoever else has locked the file
-# After so many instructions of SQLite, a copy looks whether it has to make way. One of them may copy a long row.
-_STEPS = 1
+# After so many instructions of SQLite, a copy looks whether it has to make way. A row of messages takes about as many.
+_STEPS = 10
 
 
 def backup(directory: Path, target: Path) -> int:
@@ -50,17 +50,7 @@ def restore(directory: Path, source: Path) -> Path | None:
 
     Returns the new path of the file that was there, or None. Raises HistoryFault.
     """
-    with faults(source):
-        if not stat.S_ISREG(source.stat().st_mode):
-            # SQLite would wait for a FIFO.
-            raise HistoryFault(f"cannot use {source}: it is not a file")
-    with faults(source), closing(_read_only(source)) as copy:
-        [version] = copy.execute("PRAGMA user_version").fetchone()
-        if not 0 < version <= VERSION:
-            raise HistoryFault(f"cannot use {source}: it is not a history of this program")
-        [result] = copy.execute("PRAGMA quick_check(1)").fetchone()
-        if result != "ok":
-            raise HistoryFault(f"cannot use {source}: {result}")
+    require_history(source)
     target = directory / FILE_NAME
     new = target.with_name(f"{FILE_NAME}.new")
     with faults(target):
@@ -75,10 +65,27 @@ def restore(directory: Path, source: Path) -> Path | None:
             raise
 
 
-def copy_database(source: Path, target: Path, *, lasts: bool = True) -> None:
+def require_history(source: Path) -> None:
+    """Raise HistoryFault unless ``source`` is a whole history that this version knows."""
+    with faults(source):
+        if not stat.S_ISREG(source.stat().st_mode):
+            # SQLite would wait for a FIFO.
+            raise HistoryFault(f"cannot use {source}: it is not a file")
+    with faults(source), closing(_read_only(source)) as copy:
+        [version] = copy.execute("PRAGMA user_version").fetchone()
+        if not 0 < version <= VERSION:
+            raise HistoryFault(f"cannot use {source}: it is not a history of this program")
+        [result] = copy.execute("PRAGMA quick_check(1)").fetchone()
+        if result != "ok":
+            raise HistoryFault(f"cannot use {source}: {result}")
+
+
+def copy_database(source: Path, target: Path, *, lasts: bool = True, in_turns: bool = True) -> None:
     """Copy a database, as it is at one moment, into the new file ``target``. A program may be writing ``source``.
 
-    Without ``lasts`` the copy need not survive a power loss. Waits for the disk. Raises HistoryFault.
+    Without ``lasts`` the copy need not survive a power loss. A large copy makes way for others ``in_turns``: not for a
+    database that nobody can write until it is copied, as one without a write-ahead log. Waits for the disk. Raises
+    HistoryFault.
     """
     with faults(target):
         # The copy is secret too, from the first moment. SQLite writes into an empty file only.
@@ -89,8 +96,9 @@ def copy_database(source: Path, target: Path, *, lasts: bool = True) -> None:
             with faults(source), closing(_read_only(source)) as connection:
                 if not lasts:
                     connection.execute("PRAGMA synchronous = OFF")
-                look = partial(_make_way, GrowingFile(descriptor), ShortTurns(), failures)
-                connection.set_progress_handler(look, _STEPS)
+                if in_turns:
+                    look = partial(_make_way, GrowingFile(descriptor), ShortTurns(), failures)
+                    connection.set_progress_handler(look, _STEPS)
                 connection.execute("VACUUM INTO ?", (os.fspath(target),))
         except BaseException:
             target.unlink(missing_ok=True)
@@ -105,8 +113,8 @@ def copy_database(source: Path, target: Path, *, lasts: bool = True) -> None:
 def _make_way(file: GrowingFile, turns: ShortTurns, failures: list[OSError]) -> bool:
     """Let others have the disk and the processor; return whether SQLite must give up."""
     try:
-        file.sync_in_time()
-        turns.rest_in_time()
+        if turns.rest_in_time():
+            file.sync_in_time()
     except OSError as problem:
         failures.append(problem)
     return bool(failures)

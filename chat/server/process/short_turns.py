@@ -18,8 +18,10 @@ class ShortTurns:
     def __init__(self) -> None:
         self._begun = time.perf_counter()
 
-    def rest_in_time(self) -> None:
-        """Sleep for a moment if the turn is over; call this again and again."""
-        if time.perf_counter() - self._begun >= _TURN:
-            time.sleep(_REST)
-            self._begun = time.perf_counter()
+    def rest_in_time(self) -> bool:
+        """Sleep for a moment if the turn is over; return whether it was. Call this again and again."""
+        if time.perf_counter() - self._begun < _TURN:
+            return False
+        time.sleep(_REST)
+        self._begun = time.perf_counter()
+        return True

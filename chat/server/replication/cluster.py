@@ -51,10 +51,6 @@ log = logging.getLogger("chat.server")
 
 # Names of facts in the database.
 _SERVERS, _SETTINGS, _DEFAULT_ROOM = "servers", "settings", "default_room"
-_OTHER_KEY = (
-    "the server %s shows clients another key than this one, so they will not trust both; stop one of the two, remove "
-    "server.key and server.crt from its data directory, and start it again: then it takes over the key of the other"
-)
 _RELEASE = 1.0  # seconds for giving back the lease after a start that has failed
 
 
@@ -248,7 +244,7 @@ class Cluster:
     def introduce(self, fingerprint: str) -> None:
         """Tell the other servers about this one, and which settings count now. ``fingerprint`` is that of its key.
 
-        Raises CannotFollow, and OSError if this server cannot listen for the others.
+        Raises CannotFollow.
         """
         assert self.servers is not None
         assert self.shared_settings is not None
@@ -260,9 +256,10 @@ class Cluster:
                 self.shared_settings.tell(self._configured)
         except LogFull as problem:
             raise CannotFollow(f"cannot follow the log: {self.reason or problem}") from None
-        for run, other in self.servers.all().items():
-            if run != self.log.incarnation and other.fingerprint != fingerprint:
-                log.warning(_OTHER_KEY, other.node)
+        except CannotFollow:
+            self.log.close(_RELEASE)
+            raise
+        self.servers.warn_of_other_keys(self.log.incarnation, fingerprint)
 
     def _facts(self, settings: Settings) -> ServerFacts:
         return facts_of(settings, self.links.address, self._fingerprint, VERSION)

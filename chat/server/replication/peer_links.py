@@ -20,7 +20,7 @@ from chat.server.delivery.awaited import AwaitedContent
 from chat.server.history.files.kept_files import KeptFiles
 from chat.server.history.files.opened_files import FileGone
 from chat.server.net.certificates import key_files, store_pair
-from chat.server.net.listening import listen
+from chat.server.net.listening import listen, why_not_listening
 from chat.server.peers.contents import ContentAway, PeerContents
 from chat.server.peers.faults import PeerFault
 from chat.server.peers.peer_client import ArrivedCopy, PeerClient
@@ -153,10 +153,14 @@ class PeerLinks:
             return
 
     def open(self, run: str) -> None:
-        """Serve other servers from now on; ``run`` is the name of this server's run. Raises OSError."""
+        """Serve other servers from now on; ``run`` is the name of this server's run. Raises CannotFollow."""
         assert self._process is not None, "arrived before"
         settings = self._settings
-        listening: Sequence[GeventSocket] = listen(settings.peer_listen)
+        try:
+            listening: Sequence[GeventSocket] = listen(settings.peer_listen)
+        except OSError as problem:
+            why = why_not_listening(settings.peer_listen, problem)
+            raise CannotFollow(f"no port for other servers (--peer-listen): {why}") from None
         data = SharedData(partial(copy_data, self._directory), self._open_content, self._read_key)
         self._server = PeerServer(self._process, listening, data)
         self._server.start()

@@ -17,6 +17,10 @@ from chat.sizes import counted
 log = logging.getLogger("chat.server")
 
 SERVER = "server"
+_OTHER_KEY = (
+    "the server %s shows clients another key than this one, so they will not trust both; stop one of the two, remove "
+    "server.key and server.crt from its data directory, and start it again: then it takes over the key of the other"
+)
 
 
 class ServerFacts(NamedTuple):
@@ -77,6 +81,12 @@ class ServerList:
     def others(self, own: str) -> list[ServerFacts]:
         """Return the servers besides the run ``own``."""
         return [facts for run, facts in self._servers.items() if run != own]
+
+    def warn_of_other_keys(self, own: str, fingerprint: str) -> None:
+        """Log a warning for each server that shows clients another key than the run ``own``."""
+        for server in self.others(own):
+            if server.fingerprint != fingerprint:
+                log.warning(_OTHER_KEY, server.node)
 
     def tell_soon(self, facts: ServerFacts) -> None:
         """Tell the others what has changed about this server, without waiting. Raises LogFull."""

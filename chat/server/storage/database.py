@@ -178,7 +178,7 @@ _STEPS = (
     (*_WITH_VERSIONS, *_WITH_MAILBOXES),
     _WITH_ROOMS,
 )
-_VERSION = len(_STEPS)
+VERSION = len(_STEPS)
 
 Stamp = tuple[int, int, int]
 # Differs from the stamp of every file, so a reader that remembers it reads again.
@@ -354,19 +354,19 @@ class _NewerSchema(Exception):
 
 def _prepare(connection: sqlite3.Connection) -> None:
     """Bring the tables to the newest version. A new file, or one that a crash left empty, has no tables."""
-    if _version(connection) == _VERSION:
+    if _version(connection) == VERSION:
         return
     connection.execute("BEGIN IMMEDIATE")
     version = _version(
         connection
     )  # again, under the lock: another process may have created the tables meanwhile
-    if version > _VERSION:
+    if version > VERSION:
         raise _NewerSchema
-    if version < _VERSION:
+    if version < VERSION:
         for step in _STEPS[version:]:
             for statement in step:
                 connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {_VERSION}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
     connection.execute("COMMIT")
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from chat.protocol.names import parse_user_name
 from chat.server import cli
 from chat.server.accounts.accounts import add_account
 from chat.server.backup import contents as contents_module
+from chat.server.backup.copies import back_up
 from chat.server.history.files.file_directory import FileDirectory
 from chat.server.history.reader import FILE_NAME as HISTORY
 from chat.server.history.reader import Reader
@@ -173,6 +176,86 @@ def test_a_backup_has_no_contents_that_are_gone_and_none_that_are_damaged(
     assert FileDirectory(target).sizes().keys() == {digests[2], digests[4]}
 
 
+def test_a_backup_keeps_a_content_that_the_server_has_lost(
+    data: Path, tmp_path: Path, types: Types
+) -> None:
+    """A message of the backup uses it. A restore puts it in its place again, also where it was damaged."""
+    target = tmp_path / "backup"
+    with running_server(*options(data)) as server:
+        for number in (1, 2):
+            send(server, data, number)
+        types("backup", target, f"--data-directory={data}")
+    lost, damaged = (hashlib.sha256(content(number)).digest() for number in (1, 2))
+    kept = FileDirectory(data)
+    kept.remove(lost)
+    types("backup", target, f"--data-directory={data}")
+    assert FileDirectory(target).sizes().keys() == {lost, damaged}
+
+    kept.path_of(damaged).write_bytes(bytes(len(content(2))))
+    assert "2 attachments" in types("restore", target, f"--data-directory={data}")
+    with running_server(*options(data)) as server:
+        assert shown(server) == ["text 1", "1.bin", "text 2", "2.bin"]
+
+
+def test_what_was_interrupted_is_in_nobodys_way(data: Path, tmp_path: Path, types: Types) -> None:
+    target = tmp_path / "backup"
+    (target / "incomplete").mkdir(parents=True)
+    for name in (DATABASE, f"{DATABASE}-journal", HISTORY):
+        (target / "incomplete" / name).write_text("a part")
+    (data / "restore-abc").mkdir()
+    with running_server(*options(data)) as server:
+        send(server, data, 1)
+        types("backup", target, f"--data-directory={data}")
+    assert not (target / "incomplete").exists()
+    types("restore", target, f"--data-directory={data}")
+    assert not list(data.glob("restore-*"))
+
+
+def test_a_restore_that_fails_changes_nothing(
+    data: Path, tmp_path: Path, types: Types, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, again = tmp_path / "backup", tmp_path / "again"
+    with running_server(*options(data)) as server:
+        send(server, data, 1)
+        types("backup", target, f"--data-directory={data}")
+
+    def refuse(*arguments: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("chat.server.history.copies.put_in_place", refuse)
+    assert "No space left" in types("restore", target, f"--data-directory={again}", status=1)
+    assert not [path for path in again.rglob("*") if path.is_file() and path.name != "server.lock"]
+
+
+def test_a_backup_is_not_replaced_by_one_without_messages(
+    data: Path, tmp_path: Path, types: Types
+) -> None:
+    target = tmp_path / "backup"
+    with running_server(*options(data)) as server:
+        send(server, data, 1)
+        types("backup", target, f"--data-directory={data}")
+    (data / HISTORY).unlink()
+    said = types("backup", target, f"--data-directory={data}", status=1)
+    assert f"{data} has no history.db any more" in said
+
+
+def test_accounts_can_change_while_they_are_copied(
+    data: Path, tmp_path: Path, types: Types
+) -> None:
+    """Nobody can write a database without a write-ahead log until it is copied, so that must not take long."""
+    with Database(data).writing() as connection:
+        rows = ((os.urandom(16), "room", f"{number}", number) for number in range(100_000))
+        connection.executemany("INSERT INTO marks VALUES (?, ?, ?, ?)", rows)
+    copying = Thread(target=back_up, args=(data, tmp_path / "backup"))
+    copying.start()
+    changes = 0
+    while copying.is_alive():
+        add_account(Database(data), parse_user_name(f"bob{changes}"), hash_cheaply("secret"))
+        changes += 1
+    copying.join()
+    assert changes > 0
+
+
 def test_a_backup_is_for_its_owner_alone(data: Path, tmp_path: Path, types: Types) -> None:
     target = tmp_path / "backup"
     with running_server(*options(data)) as server:
@@ -220,20 +303,29 @@ def test_what_cannot_be_backed_up_or_restored_is_a_line(
     empty.mkdir()
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "photo.jpg").touch()
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "broken" / DATABASE).write_bytes(b"no database" * 1000)
+    for name, written in (("broken", b"no database" * 1000), ("cut", b"")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / DATABASE).write_bytes(written)
+    (tmp_path / "foreign").mkdir()
+    shutil.copy(data / DATABASE, tmp_path / "foreign" / HISTORY)
+    (tmp_path / "pipe").mkdir()
+    os.mkfifo(tmp_path / "pipe" / DATABASE)
     for words, problem in (
         (("backup", tmp_path / "b", f"--data-directory={empty}"), "there are no data of a server"),
         (("backup", tmp_path / "mine", here), "has other files, such as photo.jpg"),
         (("backup", data, here), "is the data directory itself"),
         (("backup", data / DATABASE / "x", here), "Not a directory"),
         (("restore", empty, here), f"there is no backup in {empty}"),
+        (("restore", data, here), "is the data directory itself"),
         (("restore", tmp_path / "broken", here), "file is not a database"),
+        (("restore", tmp_path / "cut", here), "does not have the accounts of a server"),
+        (("restore", tmp_path / "foreign", here), "is not a history of this program"),
+        (("restore", tmp_path / "pipe", here), "is not a file"),
     ):
         said = types(*words, status=1)
         assert problem in said
         assert said.count("\n") == 1
-    assert sorted(path.name for path in data.iterdir()) == [DATABASE, "server.lock"]
+    assert sorted(path.name for path in data.iterdir()) == [DATABASE]
 
 
 @needs_engine

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ class SharedServers:
         self.secret.touch(0o600)
         self.secret.write_text("the secret of all servers of this test\n")
         self.servers: dict[str, ServerProcess] = {}
+        self.peer_listen = "127.0.0.1:0"
         self._clients: list[WireClient] = []
 
     @property
@@ -44,7 +45,7 @@ class SharedServers:
         found_cluster(self.data_of(name), self.url)
 
     def start(
-        self, name: str, *options: str, kind: type[ServerProcess] = ServerProcess
+        self, name: str, *options: str, kind: Callable[..., ServerProcess] = ServerProcess
     ) -> ServerProcess:
         """Start a server; return when it listens."""
         host, port = self.engine.address
@@ -54,7 +55,7 @@ class SharedServers:
             f"--cluster=redis://{host}:{port}/{PREFIX}",
             f"--node={name}",
             f"--peer-secret-file={self.secret}",
-            "--peer-listen=127.0.0.1:0",
+            f"--peer-listen={self.peer_listen}",
             *options,
         )
         self.servers[name] = server

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import signal
+import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -100,3 +102,21 @@ def test_a_server_with_another_secret_finds_out_before_a_user_does(town: SharedS
     town.secret.write_text("the secret of no other server of this test\n")
     server = town.start("south")
     server.wait_for_line("WARNING no attachments and copies from other servers: .*another secret")
+
+
+def test_a_start_without_a_port_gives_the_lease_back(town: SharedServers) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = "{}:{}".format(*taken.getsockname())
+        server = town.start("north", kind=partial(WaitingServer, address=address))
+        assert server.wait() == 1
+        assert f"cannot listen on {address}" in server.log
+        assert "another server is running" not in town.start("north").log
+
+        town.peer_listen = address
+        server = town.start("south", kind=WaitingServer)
+        assert server.wait() == 1
+        assert (
+            f"no port for other servers (--peer-listen): cannot listen on {address}" in server.log
+        )
+        town.peer_listen = "127.0.0.1:0"
+        assert "another server is running" not in town.start("south").log

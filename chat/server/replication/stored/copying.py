@@ -52,7 +52,8 @@ def main(arguments: list[str]) -> int:
         # The history is copied last: so it is not behind the place in the database.
         for name in (DATABASE_FILE, HISTORY_FILE):
             # It is sent, and removed. So it need not survive a power loss here.
-            copy_database(directory / name, into / name, lasts=False)
+            in_turns = name == HISTORY_FILE
+            copy_database(directory / name, into / name, lasts=False, in_turns=in_turns)
     except HistoryFault as fault:
         print(fault)
         return 1
