@@ -56,6 +56,8 @@ def _parse(text: str, path: Path, example: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise UsageError(f"{path}: {problem}; expected TOML such as {example}") from None
+    except RecursionError:
+        raise UsageError(f"{path}: nested too deeply; expected TOML such as {example}") from None
 
 
 def _find(key: str, options: Sequence[Option], path: Path) -> Option:

@@ -97,6 +97,8 @@ def test_what_cannot_be_read_at_all(file: Path) -> None:
         read_config_file(file, OPTIONS, "users = 5", [])
     with pytest.raises(UsageError, match=r"expected TOML such as users = 5$"):
         read(file, "users: 5")
+    with pytest.raises(UsageError, match=r"expected TOML such as users = 5$"):
+        read(file, f"users = {'[' * 5000}")
     file.write_bytes(b"words = '\xff'")
     with pytest.raises(UsageError, match="expected a text in UTF-8"):
         read_config_file(file, OPTIONS, "users = 5", [])
