@@ -16,7 +16,6 @@ ENDING = (*STOPPING, signal.SIGHUP)
 
 _came: set[int] = set()
 _held: set[int] = set()
-_interrupting: set[int] = set()
 _wakes: dict[int, Callable[[], object]] = {}
 
 
@@ -47,18 +46,13 @@ def interruptible(numbers: Collection[signal.Signals]) -> Iterator[None]:
 
     Use it for a step that may wait, such as reading a file that is a FIFO.
     """
-    _interrupting.update(numbers)
-    try:
-        if was_received(*numbers):
-            raise KeyboardInterrupt
+    with waking(numbers, _interrupt):
         yield
-    finally:
-        _interrupting.clear()
 
 
 @contextmanager
 def waking(numbers: Collection[signal.Signals], wake: Callable[[], object]) -> Iterator[None]:
-    """Call ``wake`` for each held signal of ``numbers``, also if it came before; it may interrupt any function."""
+    """Call ``wake`` for each held signal of ``numbers``, also if it came before. It may interrupt any function."""
     _wakes.update(dict.fromkeys(numbers, wake))
     try:
         if was_received(*numbers):
@@ -103,10 +97,12 @@ def release() -> None:
         signal.raise_signal(number)
 
 
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
 def _remember(number: int, frame: FrameType | None) -> None:
     _came.add(number)
-    if number in _interrupting:
-        raise KeyboardInterrupt
     if number in _wakes:
         _wakes[number]()
     # A second SIGHUP does not mean that the user insists: a closing terminal may send several.

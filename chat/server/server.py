@@ -94,8 +94,7 @@ class ChatServer:
         except OSError:
             # Without a clean end, the next start would take the messages before it for lost in a crash, and other
             # servers of a cluster would take this one for alive.
-            for say_farewell in self._stages.farewell:
-                say_farewell()
+            self._say_farewell()
             self._close_parts()
             raise
         if address.path is not None:
@@ -120,12 +119,15 @@ class ChatServer:
             # Not at the end: by then another server may listen on the path.
             self._path.unlink(missing_ok=True)
         log.info("stopping, with %s here", counted(self._directory.users_here, "user"))
-        for say_farewell in self._stages.farewell:
-            say_farewell()
+        self._say_farewell()
         self._handler.end_all(timeout)
         gevent.killall(self._background)
         self._close_parts()
         log.info("stopped")
+
+    def _say_farewell(self) -> None:
+        for say_farewell in self._stages.farewell:
+            say_farewell()
 
     def _close_parts(self) -> None:
         for close in self._stages.close:

@@ -306,8 +306,7 @@ class Downloads:
         except TransferCancelled:
             transfer.state = TransferState.CANCELLED
         except ChatError as problem:
-            is_kept = transfer.offer is not None and transfer.offer.sha256 is not None
-            if is_kept and connection is not None and connection.has_ended:
+            if _is_kept(transfer) and connection is not None and connection.has_ended:
                 self._interrupt(transfer, connection)
             else:
                 transfer.fail(self._explain(problem, transfer, connection))
@@ -325,9 +324,8 @@ class Downloads:
     def _explain(
         self, problem: ChatError, transfer: Transfer, connection: Connection | None
     ) -> str:
-        is_kept = transfer.offer is not None and transfer.offer.sha256 is not None
         is_of_another_session = connection and connection.session != transfer.session
-        if transfer.saving is None and is_of_another_session and not is_kept:
+        if transfer.saving is None and is_of_another_session and not _is_kept(transfer):
             return f"{problem} It was offered before the connection was lost; ask the sender to send it again."
         return str(problem)
 
@@ -356,3 +354,8 @@ class Downloads:
 
 def _place_of(attachment: Attachment) -> _Place:
     return attachment.to is not None, attachment.room, attachment.seq, attachment.timestamp
+
+
+def _is_kept(transfer: Transfer) -> bool:
+    """Return whether the server keeps the content of a download beyond the session that was offered it."""
+    return transfer.offer is not None and transfer.offer.sha256 is not None

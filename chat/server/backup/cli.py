@@ -58,11 +58,11 @@ def _execute(options: dict[str, Any]) -> None:
     directory, other = directory_of(options), Path(options["DIRECTORY"]).expanduser()
     if options["backup"]:
         backed_up = back_up(directory, other)
-        _print(_backup_lines(backed_up, other))
+        print(*_backup_lines(backed_up, other), sep="\n")
         _require_whole(backed_up.contents)
     else:
         restored = restore(directory, other)
-        _print(_restore_lines(restored, directory))
+        print(*_restore_lines(restored, directory), sep="\n")
         _require_whole(restored.contents)
 
 
@@ -80,11 +80,6 @@ def _restore_lines(done: Restored, directory: Path) -> Iterable[str]:
     yield from (f"the former file is {path}" for path in done.former)
     if done.was_in_cluster:
         yield "it was the data of a cluster, and is that of a server alone now"
-
-
-def _print(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(line)
 
 
 def _require_whole(contents: CopiedContents) -> None:

@@ -172,7 +172,7 @@ def _restore(directory: Path, source: Path, names: list[str], new: Path) -> Rest
     try:
         contents = copying.run()
         if HISTORY in names:
-            former.append(copies.restore(directory, source / HISTORY))
+            former.append(copies.replace_history(directory, source / HISTORY))
     except BaseException:
         copying.undo()
         raise

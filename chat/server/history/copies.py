@@ -51,6 +51,11 @@ def restore(directory: Path, source: Path) -> Path | None:
     Returns the new path of the file that was there, or None. Raises HistoryFault.
     """
     require_history(source)
+    return replace_history(directory, source)
+
+
+def replace_history(directory: Path, source: Path) -> Path | None:
+    """Do what ``restore`` does with a copy that ``require_history`` has checked, which reads all of it."""
     target = directory / FILE_NAME
     new = target.with_name(f"{FILE_NAME}.new")
     with faults(target):

@@ -95,10 +95,7 @@ class PeerLinks:
         try:
             with stoppable():
                 self._arrive(tell)
-        except KeyboardInterrupt:
-            self.stop()
-            raise
-        except CannotFollow:
+        except (KeyboardInterrupt, CannotFollow):
             self.stop()
             raise
         except (SecretFault, PeerFault, CannotArrive, EngineAway) as problem:

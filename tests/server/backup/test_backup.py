@@ -82,6 +82,14 @@ def send(server: ServerProcess, directory: Path, number: int) -> None:
     eventually(lambda: last_of(directory) >= seq)
 
 
+def back_up_after(data: Path, target: Path, types: Types, count: int) -> None:
+    """Make a backup when a server has ``count`` texts and as many attachments; then the server ends."""
+    with running_server(*options(data)) as server:
+        for number in range(1, count + 1):
+            send(server, data, number)
+        types("backup", target, f"--data-directory={data}")
+
+
 def last_of(directory: Path) -> int:
     """The number of the last message on the disk."""
     with closing(Reader(directory)) as reader:
@@ -181,10 +189,7 @@ def test_a_backup_keeps_a_content_that_the_server_has_lost(
 ) -> None:
     """A message of the backup uses it. A restore puts it in its place again, also where it was damaged."""
     target = tmp_path / "backup"
-    with running_server(*options(data)) as server:
-        for number in (1, 2):
-            send(server, data, number)
-        types("backup", target, f"--data-directory={data}")
+    back_up_after(data, target, types, 2)
     lost, damaged = (hashlib.sha256(content(number)).digest() for number in (1, 2))
     kept = FileDirectory(data)
     kept.remove(lost)
@@ -203,9 +208,7 @@ def test_what_was_interrupted_is_in_nobodys_way(data: Path, tmp_path: Path, type
     for name in (DATABASE, f"{DATABASE}-journal", HISTORY):
         (target / "incomplete" / name).write_text("a part")
     (data / "restore-abc").mkdir()
-    with running_server(*options(data)) as server:
-        send(server, data, 1)
-        types("backup", target, f"--data-directory={data}")
+    back_up_after(data, target, types, 1)
     assert not (target / "incomplete").exists()
     types("restore", target, f"--data-directory={data}")
     assert not list(data.glob("restore-*"))
@@ -215,9 +218,7 @@ def test_a_restore_that_fails_changes_nothing(
     data: Path, tmp_path: Path, types: Types, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target, again = tmp_path / "backup", tmp_path / "again"
-    with running_server(*options(data)) as server:
-        send(server, data, 1)
-        types("backup", target, f"--data-directory={data}")
+    back_up_after(data, target, types, 1)
 
     def refuse(*arguments: Any) -> None:
         raise OSError(28, "No space left on device")
@@ -231,9 +232,7 @@ def test_a_backup_is_not_replaced_by_one_without_messages(
     data: Path, tmp_path: Path, types: Types
 ) -> None:
     target = tmp_path / "backup"
-    with running_server(*options(data)) as server:
-        send(server, data, 1)
-        types("backup", target, f"--data-directory={data}")
+    back_up_after(data, target, types, 1)
     (data / HISTORY).unlink()
     said = types("backup", target, f"--data-directory={data}", status=1)
     assert f"{data} has no history.db any more" in said
@@ -258,9 +257,7 @@ def test_accounts_can_change_while_they_are_copied(
 
 def test_a_backup_is_for_its_owner_alone(data: Path, tmp_path: Path, types: Types) -> None:
     target = tmp_path / "backup"
-    with running_server(*options(data)) as server:
-        send(server, data, 1)
-        types("backup", target, f"--data-directory={data}")
+    back_up_after(data, target, types, 1)
     for path in (target, *target.rglob("*")):
         assert path.stat().st_mode & 0o077 == 0, path
 
@@ -268,9 +265,7 @@ def test_a_backup_is_for_its_owner_alone(data: Path, tmp_path: Path, types: Type
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to others")
 def test_what_root_restores_belongs_to_the_server(data: Path, tmp_path: Path, types: Types) -> None:
     target, again = tmp_path / "backup", tmp_path / "again"
-    with running_server(*options(data)) as server:
-        send(server, data, 1)
-        types("backup", target, f"--data-directory={data}")
+    back_up_after(data, target, types, 1)
     again.mkdir()
     os.chown(again, 65534, 65534)
     types("restore", target, f"--data-directory={again}")
